@@ -1,0 +1,97 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Every target of ours is compiled in Swift 6 language mode with warnings as errors (see the
+/// Makefile: `-warnings-as-errors` is passed on the command line, because SwiftPM refuses unsafe
+/// flags in a manifest).
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+
+let package = Package(
+    name: "mailsync",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "mailsync", targets: ["mailsync"]),
+        .library(name: "ProviderEmulator", targets: ["ProviderEmulator"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        // C libraries: one module each, imported by exactly one target.
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats"),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+
+        .target(name: "MailModel", dependencies: [crypto]),
+        .target(name: "HTTPTransport", dependencies: ["CCurl", logging]),
+        .target(name: "JetStream", dependencies: ["CNATS", "MailModel", logging]),
+        .target(name: "GmailProvider", dependencies: ["MailModel", "HTTPTransport", logging]),
+        .target(name: "MailStore", dependencies: ["MailModel", grdb, logging]),
+        .target(name: "Accounts", dependencies: ["MailModel", "HTTPTransport", grdb, crypto, jwt, logging]),
+        .target(name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", lifecycle, logging]),
+        .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
+        .target(
+            name: "MailAPI",
+            dependencies: [
+                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, metrics, logging,
+            ]),
+        .target(name: "ProviderEmulator", dependencies: ["MailModel", hummingbird, crypto, jwt, logging]),
+        .executableTarget(
+            name: "mailsync",
+            dependencies: [
+                "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
+                "MailDispatch", "MailAPI", "ProviderEmulator", arguments, configuration, lifecycle, logging, metrics,
+            ]),
+        .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
+
+        .testTarget(name: "ArchitectureTests", dependencies: ["MailTestSupport"]),
+        .testTarget(name: "MailModelTests", dependencies: ["MailModel", "MailTestSupport"]),
+        .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "MailTestSupport"]),
+        .testTarget(name: "JetStreamTests", dependencies: ["JetStream", "MailModel", "MailTestSupport", logging]),
+        .testTarget(
+            name: "GmailProviderTests",
+            dependencies: [
+                "GmailProvider", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", logging,
+            ]),
+        .testTarget(
+            name: "MailStoreTests", dependencies: ["MailStore", "MailModel", "MailTestSupport", grdb, logging]),
+        .testTarget(
+            name: "AccountsTests",
+            dependencies: [
+                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, jwt, logging,
+            ]),
+        .testTarget(
+            name: "MailDispatchTests",
+            dependencies: ["MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", logging]),
+        .testTarget(
+            name: "MailSyncTests",
+            dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
+        .testTarget(
+            name: "MailAPITests",
+            dependencies: [
+                "MailAPI", "Accounts", "MailStore", "MailModel", "MailSync", "MailTestSupport", hummingbird, logging,
+            ]),
+        .testTarget(
+            name: "ProviderEmulatorTests",
+            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", logging]),
+        .testTarget(
+            name: "SystemTests", dependencies: ["MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
+    ],
+    swiftLanguageModes: [.v6]
+)

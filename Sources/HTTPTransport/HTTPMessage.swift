@@ -1,0 +1,56 @@
+/// A request to a provider.
+public struct HTTPRequest: Sendable {
+    public enum Method: String, Sendable { case get = "GET", post = "POST", patch = "PATCH", delete = "DELETE" }
+
+    public var method: Method
+    /// Absolute URL; `https`, or `http` to a loopback address.
+    public var url: String
+    /// Sent as given, in order. Values may hold credentials: never log them.
+    public var headers: [(name: String, value: String)]
+    public var body: [UInt8]?
+    /// From start to last byte.
+    public var timeout: Duration
+    /// A longer body ends the request with ``TransportError/tooLarge(limitBytes:)``.
+    public var responseBytesMax: Int
+
+    public init(
+        _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
+        timeout: Duration = .seconds(60), responseBytesMax: Int = 32 * 1024 * 1024
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+        self.responseBytesMax = responseBytesMax
+    }
+}
+
+/// An answer, whatever its status.
+public struct HTTPResponse: Sendable {
+    public var status: Int
+    /// In the order received, names in lower case.
+    public var headers: [(name: String, value: String)]
+    /// Decompressed.
+    public var body: [UInt8]
+
+    public init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    /// The first value of a header; `name` in lower case.
+    public func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+}
+
+/// Why there is no answer. Safe to print: holds no URL query, no header and no body.
+public enum TransportError: Error, Sendable, Hashable {
+    /// Name resolution, connect, TLS, reset …: nothing is known about what the server did.
+    case connection(String)
+    case timeout(String)
+    case tooLarge(limitBytes: Int)
+    /// The URL is not allowed (scheme, redirect, malformed).
+    case refused(String)
+    case shutDown
+}
