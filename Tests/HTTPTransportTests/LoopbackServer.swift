@@ -29,7 +29,7 @@ final class LoopbackServer: Sendable {
         (listener, port) = try listenOnLoopback()
         Thread.detachNewThread { [listener, weak self] in
             while true {
-                let socket = accept(listener, nil, nil)
+                let socket = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
                 guard socket >= 0 else { return }
                 self?.accepted.withLock { $0 += 1 }
                 Thread.detachNewThread {
@@ -51,7 +51,8 @@ struct SocketError: Error { let call: String, number: Int32 }
 
 /// A listening socket on a free port.
 func listenOnLoopback() throws -> (socket: Int32, port: Int) {
-    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    // Closed in child processes: one started at this moment would keep the port, or a connection, open.
+    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard socket >= 0 else { throw SocketError(call: "socket", number: errno) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
