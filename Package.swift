@@ -13,6 +13,8 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 
 let package = Package(
@@ -24,10 +26,14 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: [.defaults, "CommandLineArguments"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -44,7 +50,8 @@ let package = Package(
         .target(name: "GmailProvider", dependencies: ["MailModel", "HTTPTransport", logging]),
         .target(name: "MailStore", dependencies: ["MailModel", grdb, logging]),
         .target(name: "Accounts", dependencies: ["MailModel", "HTTPTransport", grdb, crypto, jwt, logging]),
-        .target(name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", lifecycle, logging]),
+        .target(
+            name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
@@ -56,7 +63,7 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", arguments, configuration, lifecycle, logging, metrics,
+                "MailDispatch", "MailAPI", "ProviderEmulator", system, arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
