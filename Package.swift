@@ -58,12 +58,13 @@ let package = Package(
             dependencies: [
                 "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, metrics, logging,
             ]),
+        .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
         .target(name: "ProviderEmulator", dependencies: ["MailModel", hummingbird, crypto, jwt, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", system, arguments, configuration, lifecycle, logging, metrics,
+                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -97,8 +98,9 @@ let package = Package(
         .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", logging]),
+        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
-            name: "SystemTests", dependencies: ["MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
+            name: "SystemTests", dependencies: ["EventAudit", "MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
     ],
     swiftLanguageModes: [.v6]
 )

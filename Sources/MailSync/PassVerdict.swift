@@ -32,6 +32,9 @@ struct PassVerdict: Sendable, Hashable {
     /// Every account of the provider waits this long.
     var blockProject: Duration?
 
+    /// What a parked account waits for when its grant is gone.
+    static let waitingForUser = "the user to sign in again"
+
     /// - Parameter random: uniform in 0..<1, for jitter.
     static func decide(_ ending: PassEnding, failures: Int, settings: SyncSettings, random: Double) -> PassVerdict {
         switch ending {
@@ -85,7 +88,7 @@ struct PassVerdict: Sendable, Hashable {
         switch failure.decision {
         case .reauthenticate:
             verdict.next = .park(.reauthenticate)
-            verdict.waitingFor = "the user to sign in again"
+            verdict.waitingFor = waitingForUser
         case .stop:
             verdict.next = .again(after: settings.backoff.longest)
             verdict.waitingFor = "an operator: \(failure.code)"

@@ -8,11 +8,10 @@ extension SyncManager {
     ///
     /// - Throws: what the token vault throws.
     public func connect(_ key: AccountKey, tokens newTokens: OAuthTokens, since: UnixSeconds?) async throws {
-        try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
-        await tokens.forget(key)
-        var worker = workers[key] ?? AccountWorker(key: key, since: since)
+        let account = try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
+        var worker = workers[key] ?? AccountWorker(key: key, since: account.since)
         let pass = worker.pass
-        worker.since = since
+        worker.since = account.since
         worker.epoch = newEpoch()
         worker.pass = nil
         worker.state = .scheduled

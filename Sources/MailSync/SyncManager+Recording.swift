@@ -7,7 +7,7 @@ extension SyncManager {
     func recordEnding(_ key: AccountKey, epoch: Int, _ ending: PassEnding, _ verdict: PassVerdict) async {
         if let failure = verdict.failure { log(failure, verdict, of: key) }
         guard let status = statusChange(ending, verdict) else { return }
-        if case .park(.reauthenticate) = verdict.next { await markReauthRequired(key) }
+        if case .park(.reauthenticate) = verdict.next { await markReauthRequired(key, verdict.failure?.message ?? "") }
         do {
             try await write(status, for: key, epoch: epoch)
         } catch {
@@ -50,9 +50,10 @@ extension SyncManager {
         if let stored = stored ?? nil, workers[key]?.epoch == epoch { workers[key]?.stored = stored }
     }
 
-    private func markReauthRequired(_ key: AccountKey) async {
+    private func markReauthRequired(_ key: AccountKey, _ reason: String) async {
         do {
-            try await vault.markReauthRequired(key)
+            guard let account = try await vault.account(key) else { return }
+            try await vault.markReauthRequired(key, version: account.version, reason: reason, at: time.now())
         } catch {
             logger.error("reauthentication not recorded", metadata: ["account": "\(key)", "error": "\(error)"])
         }

@@ -65,12 +65,13 @@ public actor SyncManager: Service {
         let spread = min(settings.startSpread, settings.interval).milliseconds
         for (index, account) in connected.enumerated() where workers[account.key] == nil {
             var worker = AccountWorker(key: account.key, since: account.since)
-            if account.needsReauth {
+            let needsReauth = account.reauthReason != nil
+            if needsReauth {
                 worker.state = .parked
-                worker.waitingFor = "the user to sign in again"
+                worker.waitingFor = PassVerdict.waitingForUser
             }
             workers[account.key] = worker
-            if !account.needsReauth {
+            if !needsReauth {
                 setDue(account.key, at: now + Int64(index) * spread / Int64(connected.count))
             }
         }
@@ -137,12 +138,14 @@ public actor SyncManager: Service {
     }
 
     private func makePass(_ key: AccountKey, epoch: Int) async throws -> SyncPass {
-        guard let worker = workers[key], worker.epoch == epoch, let provider = providers[key.provider], let budgets = budgets[key.provider] else {
+        guard let worker = workers[key], worker.epoch == epoch, let provider = providers[key.provider],
+            let budgets = budgets[key.provider]
+        else {
             throw CancellationError()
         }
         if await hooks.storeIsBehindStream(key.user) { throw StoreBehindStream() }
         let session = provider.session(
-            since: worker.since, tokens: await tokens.tokens(for: key), budget: budgets.budget(for: key))
+            since: worker.since, tokens: try await tokens.tokens(for: key), budget: budgets.budget(for: key))
         let sliceEnd = time.nowMilliseconds() + settings.slice.milliseconds
         let time = time
         let placeWanted = placeWanted
