@@ -58,7 +58,7 @@ enum TokenEndpoint {
     static func tokens(
         from response: HTTPResponse, replacing refreshToken: Secret, provider: ProviderKind, at now: UnixSeconds
     ) throws(SyncFailure) -> OAuthTokens {
-        guard response.status == 200 else { throw failure(response, provider: provider) }
+        guard response.status == 200 else { throw failure(response, provider: provider, at: now) }
         // What fails to decode is handled below; the decoder's own error could quote a token.
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(response.body)),
             answer.tokenType.map({ $0.lowercased() == "bearer" }) ?? true, isUsable(answer.accessToken)
@@ -98,11 +98,12 @@ enum TokenEndpoint {
 
     /// An answer other than 200. Only `invalid_grant` concerns the user; a problem with our registration is the
     /// operator's, and parks nobody.
-    static func failure(_ response: HTTPResponse, provider: ProviderKind) -> SyncFailure {
+    static func failure(_ response: HTTPResponse, provider: ProviderKind, at now: UnixSeconds) -> SyncFailure {
         let name = provider.apiName
+        let retryAfter = response.header("retry-after").flatMap { RetryAfter.parse($0, now: now) }
         if response.status == 429 || response.status >= 500 {
             return SyncFailure(
-                .retry(after: retryAfter(response), scope: .account), code: "token_endpoint_busy",
+                .retry(after: retryAfter, scope: .account), code: "token_endpoint_busy",
                 "the token endpoint of \(name) answered \(response.status)")
         }
         // Whatever is not a refusal in the form of RFC 6749 §5.2 is garbage, below.
@@ -140,11 +141,5 @@ enum TokenEndpoint {
             .retry(after: nil, scope: .account), code: "token_endpoint_garbage",
             "the token endpoint of \(provider.apiName) answered \(response.status) with "
                 + "\(response.body.count) bytes that are no token answer")
-    }
-
-    /// Whole seconds; the other form, a date, does not occur at token endpoints.
-    private static func retryAfter(_ response: HTTPResponse) -> Duration? {
-        guard let seconds = response.header("retry-after").flatMap({ Int64($0) }), seconds >= 0 else { return nil }
-        return .seconds(min(seconds, 3600))
     }
 }
