@@ -70,16 +70,10 @@ extension SyncManager {
         return true
     }
 
-    /// The accounts of one user, ordered by provider and inbox; those not read since the start are read from the
-    /// store.
+    /// The accounts of one user, as the store has them now, in a fixed order.
     public func accounts(of user: UserID) async throws -> [AccountSnapshot] {
-        let mine = workers.values.filter { $0.key.user == user }
-        if mine.contains(where: { $0.stored == nil }) {
-            let stored = try await stores.useExisting(user) { store in try await store.read { try $0.accounts() } }
-            for account in stored ?? [] where workers[account.key]?.stored == nil {
-                workers[account.key]?.stored = account
-            }
-        }
+        let stored = try await stores.useExisting(user) { store in try await store.read { try $0.accounts() } }
+        for account in stored ?? [] { workers[account.key]?.stored = account }
         return workers.values.filter { $0.key.user == user }.map(snapshot).sorted(by: Self.order)
     }
 
@@ -100,7 +94,7 @@ extension SyncManager {
             key: worker.key, stored: stored, isRunning: worker.state == .running, isParked: worker.state == .parked,
             waitingFor: waitingFor, nextAttemptAt: (quotaUntil ?? worker.dueAt).map { $0 / 1000 },
             failures: worker.failures,
-            etaSeconds: inBackfill ? stored.flatMap { worker.meter.secondsLeft(total: $0.estimatedTotal) } : nil,
+            etaSeconds: inBackfill ? stored?.estimatedTotal.flatMap { worker.meter.secondsLeft(total: $0) } : nil,
             messagesPerSecond: inBackfill ? worker.meter.perSecond : nil)
     }
 }

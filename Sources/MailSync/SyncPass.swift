@@ -81,7 +81,7 @@ struct SyncPass: Sendable {
                 try transaction.follow(
                     account, mailbox: profile.identity, cursor: profile.startingCursor,
                     estimatedTotal: profile.messagesTotal, at: now)
-                if let state, state.status.isEnded {
+                if let state, state.status.wasRefused {
                     _ = try transaction.record(
                         .connected(mailbox: profile.identity), of: account, origin: .incremental, at: now)
                 }
@@ -149,11 +149,11 @@ struct StoreInconsistency: Error, CustomStringConvertible {
 }
 
 extension AccountStatus {
-    /// Syncing had ended and only a new connect resumes it.
-    fileprivate var isEnded: Bool {
+    /// The tokens were of no use until somebody connected again. (A disconnected account is announced by `follow`.)
+    fileprivate var wasRefused: Bool {
         switch self {
-        case .stopped, .reauthRequired, .wrongMailbox: true
-        case .starting, .active, .error, .behindStream: false
+        case .reauthRequired, .wrongMailbox: true
+        case .stopped, .starting, .active, .error, .behindStream: false
         }
     }
 }
