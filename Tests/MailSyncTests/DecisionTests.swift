@@ -63,7 +63,7 @@ import Testing
         #expect(meter.secondsLeft(total: 3000) == 20)
         meter.note(listed: 1500, at: 40_000)
         meter.note(listed: 2000, at: 50_000)
-        #expect(meter.perSecond == 25, "samples older than the window are forgotten")
+        #expect(meter.perSecond == 50, "samples older than the window are forgotten")
     }
 
     @Test func noProgressGivesNoEstimate() {
