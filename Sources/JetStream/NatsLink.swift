@@ -97,6 +97,25 @@ final class NatsLink {
         return arrivals()
     }
 
+    /// Sends a request and waits for its answer; what else arrives meanwhile is dropped, so this is for setting up,
+    /// while nothing else is in flight. `interruption` is asked after every wake-up.
+    func request(
+        _ subject: String, _ body: [UInt8], timeoutMilliseconds: Int, interruption: () -> Answer?
+    ) -> Answer {
+        let token = "r\(UInt64.random(in: .min ... .max))"
+        let deadline = MonotonicTime.now(plusMilliseconds: timeoutMilliseconds)
+        if let failure = send(subject, token: token, messageID: nil, payload: body) { return failure }
+        while !isClosed {
+            if let answer = interruption() { return answer }
+            if MonotonicTime.now() >= deadline { return .timedOut }
+            let arrived = exchange(waitingMilliseconds: MonotonicTime.milliseconds(until: deadline))
+            if let answer = arrived.first(where: { $0.token == token }) {
+                return answer.status == "503" ? .noResponders : .reply(answer.payload)
+            }
+        }
+        return .disconnected
+    }
+
     private func arrivals() -> [Arrival] {
         var arrived: [Arrival] = []
         var message: OpaquePointer?

@@ -14,6 +14,23 @@ enum Answer: Sendable, Hashable {
     case tooLarge(String)
 }
 
+extension Answer {
+    /// The answer's bytes.
+    ///
+    /// - Throws: ``NatsFailure``: what the lack of an answer means while setting up.
+    func forSetUp(_ subject: String) throws(NatsFailure) -> [UInt8] {
+        switch self {
+        case .reply(let bytes): return bytes
+        case .noResponders: throw .stream("JetStream is not enabled on this NATS server (start it with -js)")
+        case .notPermitted(let text): throw .refused("this NATS user may not use \(subject): \(text)")
+        case .timedOut: throw .unreachable("\(subject) was not answered in time")
+        case .disconnected, .notConnected: throw .unreachable("the connection to NATS was lost during \(subject)")
+        case .closed: throw .unreachable("stopped during \(subject)")
+        case .tooLarge(let text): throw .configuration("\(subject): \(text)")
+        }
+    }
+}
+
 /// What a JetStream server says is wrong (ADR-7 of the NATS architecture decisions).
 struct JetStreamError: Sendable, Hashable, Decodable {
     /// Like an HTTP status.

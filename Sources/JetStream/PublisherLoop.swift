@@ -1,6 +1,4 @@
 import CNATS
-import Dispatch
-import Foundation
 import Logging
 import MailModel
 
@@ -10,8 +8,7 @@ final class PublisherLoop {
     private struct Pending {
         var subject: String
         var deadline: UInt64
-        /// Nil for a request of the loop itself.
-        var answer: CheckedContinuation<Answer, Never>?
+        var answer: CheckedContinuation<Answer, Never>
     }
 
     private let configuration: NatsConfiguration
@@ -22,7 +19,6 @@ final class PublisherLoop {
     private var nextToken: UInt64 = 1
     /// No pending token is below this one: answers time out in the order in which they were asked for.
     private var oldestToken: UInt64 = 1
-    private var ownAnswer: Answer?
 
     init(
         _ configuration: NatsConfiguration, stream: StreamConfiguration, state: PublisherState, logger: Logger
@@ -83,20 +79,12 @@ final class PublisherLoop {
     }
 
     private func ask(_ link: NatsLink, _ subject: String, _ body: [UInt8]) throws(NatsFailure) -> [UInt8] {
-        ownAnswer = nil
-        send(link, subject, messageID: nil, payload: body, answer: nil)
-        while ownAnswer == nil {
-            if link.isClosed { throw .unreachable("the connection to NATS was lost while setting up the stream") }
-            if state.isStopping { throw .unreachable("stopped while setting up the stream") }
-            refuse(state.take(max: 0).refusals)
-            turn(link)
+        let limit = configuration.answerTimeoutMilliseconds
+        let answer = link.request(subject, body, timeoutMilliseconds: limit) {
+            if state.isStopping { return .closed }
+            return state.take(max: 0).refusals.first.map(Answer.notPermitted)
         }
-        switch ownAnswer {
-        case .reply(let bytes): return bytes
-        case .noResponders: throw .stream("JetStream is not enabled on this NATS server (start it with -js)")
-        case .notPermitted(let text): throw .refused("this NATS user may not set up the stream: \(text)")
-        default: throw .unreachable("\(subject) was not answered in time")
-        }
+        return try answer.forSetUp(subject)
     }
 
     private func report(_ failure: NatsFailure, _ failures: Int) {
@@ -110,12 +98,8 @@ final class PublisherLoop {
     /// 50 ms to 2 s, with jitter; a wake-up to stop ends it.
     private func pause(afterFailures failures: Int) {
         let ceiling = min(2_000, 50 << min(failures, 6))
-        let deadline = Self.now() + UInt64(Int.random(in: ceiling / 2...ceiling)) * 1_000_000
-        while !state.isStopping, Self.now() < deadline {
-            var entry = pollfd(fd: state.waker.readEnd, events: Int16(POLLIN), revents: 0)
-            poll(&entry, 1, Self.milliseconds(until: deadline))
-            state.waker.clear()
-        }
+        let deadline = MonotonicTime.now(plusMilliseconds: Int.random(in: ceiling / 2...ceiling))
+        while !state.isStopping, MonotonicTime.now() < deadline { state.waker.wait(until: deadline) }
     }
 
     // MARK: Serving
@@ -124,7 +108,7 @@ final class PublisherLoop {
         while !link.isClosed {
             let work = state.take(max: configuration.inFlightMax - pending.count)
             for item in work.outgoing {
-                send(link, item.subject, messageID: item.messageID, payload: item.payload, answer: item.answer)
+                send(link, item)
             }
             refuse(work.refusals)
             if work.stopping, pending.isEmpty { return }
@@ -132,27 +116,26 @@ final class PublisherLoop {
         }
     }
 
-    private func send(
-        _ link: NatsLink, _ subject: String, messageID: String?, payload: [UInt8],
-        answer: CheckedContinuation<Answer, Never>?
-    ) {
+    private func send(_ link: NatsLink, _ item: Outgoing) {
         let token = nextToken
         nextToken += 1
-        let deadline = Self.now() + UInt64(configuration.answerTimeoutMilliseconds) * 1_000_000
-        pending[token] = Pending(subject: subject, deadline: deadline, answer: answer)
-        if let failure = link.send(subject, token: String(token), messageID: messageID, payload: payload) {
+        let deadline = MonotonicTime.now(plusMilliseconds: configuration.answerTimeoutMilliseconds)
+        pending[token] = Pending(subject: item.subject, deadline: deadline, answer: item.answer)
+        if let failure = link.send(
+            item.subject, token: String(token), messageID: item.messageID, payload: item.payload)
+        {
             settle(token, failure)
         }
     }
 
     /// One wait for something to happen, and what follows from it.
     private func turn(_ link: NatsLink) {
-        let wait = oldestDeadline().map(Self.milliseconds(until:)) ?? -1
+        let wait = oldestDeadline().map(MonotonicTime.milliseconds(until:)) ?? -1
         for arrival in link.exchange(waitingMilliseconds: wait) {
             guard let token = UInt64(arrival.token) else { continue }
             settle(token, arrival.status == "503" ? .noResponders : .reply(arrival.payload))
         }
-        while let deadline = oldestDeadline(), deadline <= Self.now() { settle(oldestToken, .timedOut) }
+        while let deadline = oldestDeadline(), deadline <= MonotonicTime.now() { settle(oldestToken, .timedOut) }
     }
 
     private func oldestDeadline() -> UInt64? {
@@ -165,8 +148,7 @@ final class PublisherLoop {
     }
 
     private func settle(_ token: UInt64, _ answer: Answer) {
-        guard let item = pending.removeValue(forKey: token) else { return }
-        if let waiting = item.answer { waiting.resume(returning: answer) } else { ownAnswer = answer }
+        pending.removeValue(forKey: token)?.answer.resume(returning: answer)
     }
 
     /// The server names the denied subject: `Permissions Violation for Publish to "user.x.email.received"`.
@@ -183,14 +165,5 @@ final class PublisherLoop {
         let left = state.disconnected(failure)
         for token in Array(pending.keys) { settle(token, .disconnected) }
         for item in left { item.answer.resume(returning: .disconnected) }
-    }
-
-    // MARK: Time (of the monotonic clock, in nanoseconds)
-
-    private static func now() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
-
-    private static func milliseconds(until deadline: UInt64) -> Int32 {
-        let now = now()
-        return deadline <= now ? 0 : Int32(clamping: (deadline - now + 999_999) / 1_000_000)
     }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Synchronization
 
@@ -36,5 +37,27 @@ final class Waker: Sendable {
         guard raised.exchange(false, ordering: .acquiringAndReleasing) else { return }
         var bytes: (UInt64, UInt64) = (0, 0)
         _ = read(readEnd, &bytes, 16)
+    }
+
+    /// Waits for a wake-up or the deadline.
+    func wait(until deadline: UInt64) {
+        var entry = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
+        poll(&entry, 1, MonotonicTime.milliseconds(until: deadline))
+        clear()
+    }
+}
+
+/// The monotonic clock in nanoseconds, for time-outs: setting the machine's clock does not disturb them.
+enum MonotonicTime {
+    static func now() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
+
+    static func now(plusMilliseconds milliseconds: Int) -> UInt64 {
+        now() + UInt64(max(0, milliseconds)) * 1_000_000
+    }
+
+    /// What `poll` takes: rounded up, so that it does not end before the deadline.
+    static func milliseconds(until deadline: UInt64) -> Int32 {
+        let now = now()
+        return deadline <= now ? 0 : Int32(clamping: (deadline - now + 999_999) / 1_000_000)
     }
 }
