@@ -43,6 +43,7 @@ let package = Package(
         // C libraries: one module each, imported by exactly one target.
         .systemLibrary(name: "CNATS", pkgConfig: "libnats"),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
 
         .target(name: "MailModel", dependencies: [crypto]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", logging]),
@@ -59,7 +60,7 @@ let package = Package(
                 "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, metrics, logging,
             ]),
         .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
-        .target(name: "ProviderEmulator", dependencies: ["MailModel", hummingbird, crypto, jwt, logging]),
+        .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
@@ -97,7 +98,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
-            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", logging]),
+            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
             name: "SystemTests", dependencies: ["EventAudit", "MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),

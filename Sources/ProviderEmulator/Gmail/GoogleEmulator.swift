@@ -150,6 +150,12 @@ public final class GoogleEmulator: Sendable {
     /// Counters over all requests so far.
     public var stats: RequestStats { log.stats }
 
+    func pause(_ duration: Duration) async {
+        guard duration > .zero else { return }
+        // Cancelled at shutdown only: then nobody waits for the answer either.
+        try? await configuration.time.sleep(for: duration)
+    }
+
     func box(_ address: String) throws(EmulatorError) -> MailboxBox {
         guard let box = mailboxes.withLock({ $0[address.lowercased()] }) else { throw .noMailbox(address) }
         return box

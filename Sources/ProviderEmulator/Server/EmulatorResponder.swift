@@ -25,12 +25,14 @@ final class EmulatorResponder: HTTPResponder {
     /// Longest request body read, in bytes.
     private static let requestBytesMax = 64 << 20
     private let google: GoogleEmulator
+    private let gmail: GmailService
     private let configuration: EmulatorConfiguration
     /// Known once the port is.
     private let issuer = Mutex<TokenIssuer?>(nil)
 
     init(google: GoogleEmulator, configuration: EmulatorConfiguration) {
         self.google = google
+        gmail = GmailService(google)
         self.configuration = configuration
     }
 
@@ -45,12 +47,28 @@ final class EmulatorResponder: HTTPResponder {
     }
 
     private func reply(to request: EmulatorRequest, _ context: ConnectionContext) async -> EmulatorReply {
-        if request.path == ["auth", "jwks"] || request.path == ["api", "auth", "jwks"],
-            let issuer = issuer.withLock({ $0 })
-        {
-            return .json(issuer.jwks)
+        switch request.path.first {
+        case "gmail": return await gmail.respond(to: request)
+        case "batch" where request.method == "POST": return await BatchService(gmail: gmail).respond(to: request)
+        case "oauth":
+            switch request.path {
+            case ["oauth", "google", "token"]: return await OAuthService(google: google).token(request)
+            case ["oauth", "google", "revoke"]: return await OAuthService(google: google).revoke(request)
+            default: return .unknownPath
+            }
+        default: return await keys(request) ?? .unknownPath
         }
-        return .text("not found", status: 404)
+    }
+
+    private func keys(_ request: EmulatorRequest) async -> EmulatorReply? {
+        guard request.path == ["auth", "jwks"] || request.path == ["api", "auth", "jwks"] else { return nil }
+        guard let issuer = issuer.withLock({ $0 }) else { return nil }
+        let fault = google.faults.strike(.jwks, target: request.target, mailbox: nil)
+        if case .delay(let delay) = fault { await google.pause(delay) }
+        let reply = EmulatorReply.json(issuer.jwks)
+        let given = fault?.replacement ?? fault?.altered(reply) ?? reply
+        google.log.count("jwks", status: given.status)
+        return given
     }
 
     private func deliver(_ reply: EmulatorReply, _ context: ConnectionContext) async throws -> Response {
