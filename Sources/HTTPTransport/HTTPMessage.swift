@@ -50,7 +50,7 @@ public enum TransportError: Error, Sendable, Hashable {
     case connection(String)
     case timeout(String)
     case tooLarge(limitBytes: Int)
-    /// The URL is not allowed (scheme, redirect, malformed).
+    /// The URL or a header is not allowed (scheme, host, malformed): never sent.
     case refused(String)
     case shutDown
 }
