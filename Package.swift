@@ -48,7 +48,8 @@ let package = Package(
         .target(name: "MailModel", dependencies: [crypto]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", logging]),
         .target(name: "JetStream", dependencies: ["CNATS", "MailModel", logging]),
-        .target(name: "GmailProvider", dependencies: ["MailModel", "HTTPTransport", logging]),
+        .target(name: "MailHeaders"),
+        .target(name: "GmailProvider", dependencies: ["MailModel", "MailHeaders", "HTTPTransport", logging]),
         .target(name: "MailStore", dependencies: ["MailModel", grdb, logging]),
         .target(name: "Accounts", dependencies: ["MailModel", "HTTPTransport", grdb, crypto, jwt, logging]),
         .target(
@@ -73,10 +74,12 @@ let package = Package(
         .testTarget(name: "MailModelTests", dependencies: ["MailModel", "MailTestSupport"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "MailTestSupport", logging]),
         .testTarget(name: "JetStreamTests", dependencies: ["JetStream", "MailModel", "MailTestSupport", logging]),
+        .testTarget(name: "MailHeadersTests", dependencies: ["MailHeaders", "MailTestSupport"]),
         .testTarget(
             name: "GmailProviderTests",
             dependencies: [
-                "GmailProvider", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", logging,
+                "GmailProvider", "HTTPTransport", "MailHeaders", "MailModel", "ProviderEmulator", "MailTestSupport",
+                logging,
             ]),
         .testTarget(
             name: "MailStoreTests", dependencies: ["MailStore", "MailModel", "MailTestSupport", grdb, logging]),
