@@ -12,9 +12,129 @@ import MailSync
 import Metrics
 import ServiceLifecycle
 
-/// The composition root: every part of the running service, made in the order of their dependencies. Read it top to
-/// bottom.
+/// The running service: every part of it, made in the order of their dependencies. This is the composition root; read
+/// ``make(_:logger:decorate:)`` top to bottom.
 struct Service: Sendable {
     let configuration: ServiceConfiguration
-    let logger: Logger
+    private let logger: Logger
+    private let lock: DataDirectoryLock
+    private let vault: TokenVault
+    private let registry: AccountRegistry
+    private let stores: UserStores
+    private let nats: NatsAccess
+    private let publisher: JetStreamPublisher
+    private let transport: HTTPTransport
+    private let tokens: TokenSource
+    private let api: MailAPIServer
+    private let group: ServiceGroup
+
+    /// - Parameter decorate: wraps the publisher; only the demo falsifies it.
+    /// - Throws: a line for the operator: what is wrong, with what, and what to do.
+    static func make(
+        _ configuration: ServiceConfiguration, logger: Logger,
+        decorate: @Sendable (any EventPublisher) -> any EventPublisher = { $0 }
+    ) async throws -> Service {
+        let time = SystemTime()
+
+        // The data directory is ours alone.
+        let directory = configuration.dataDirectory
+        try DataDirectory.prepare(directory)
+        let lock = try DataDirectoryLock(directory: directory)
+        let metrics = PrometheusMetrics.installed
+
+        // Accounts and their tokens.
+        let keys = try EncryptionKeys.load(
+            configured: configuration.encryptionKey.map { Secret($0) }, dataDirectory: directory, logger: logger)
+        let vault = try TokenVault(path: configuration.authDatabasePath, keys: keys)
+        try await vault.checkKeys()
+        let registry = try AccountRegistry(path: "\(directory)/control.db")
+
+        // One store per user.
+        let stores = UserStores(directory: "\(directory)/users", time: time, logger: logger) { user in
+            let floor = try await registry.floor(of: user)
+            return SequenceFloor(lastSeq: floor.lastSeq, generation: floor.generation)
+        }
+
+        // The stream, and the one dispatcher that publishes to it.
+        let nats = try await NatsAccess.open(configuration, logger: logger)
+        let publisher = try await JetStreamPublisher.connect(
+            nats.configuration, stream: configuration.stream.jetStream, logger: logger)
+        let dispatcher = OutboxDispatcher(
+            stores: stores, publisher: decorate(publisher), time: time, logger: logger)
+
+        // Providers, and the workers that ask them.
+        let transport = HTTPTransport(logger: logger)
+        let tokens = TokenSource(
+            vault: vault, clients: configuration.google.oauthClients(over: transport), time: time,
+            onRefresh: { key, result in metrics.tokenRefreshed(key.provider, result) })
+        let reserve = DiskReserve(directory: directory, limit: configuration.diskReserve) { time.nowMilliseconds() }
+        let manager = SyncManager(
+            settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
+            stores: stores, vault: vault, tokens: tokens,
+            providers: [configuration.gmailProvider(over: transport, time: time, logger: logger)],
+            budgets: [.google: Budgets(limits: configuration.google.quota, time: time)],
+            hooks: SyncHooks(
+                committed: { user in dispatcher.wake(user) }, obstacle: { reserve.obstacle() },
+                storeIsBehindStream: { user in await dispatcher.isBehind(user) }),
+            time: time, logger: logger)
+
+        // The API, last: it is up when everything behind it is.
+        let commands = ServiceCommands(
+            configuration: configuration, manager: manager, dispatcher: dispatcher, publisher: publisher,
+            startedAt: time.now(), time: time)
+        let api = try MailAPIServer(
+            configuration.api(directory: directory, logger: logger),
+            verifier: JWTVerifier(configuration.jwt.verifier, transport: transport, time: time, logger: logger),
+            commands: commands, metrics: metrics, time: time, logger: logger)
+
+        // Stopped in reverse: first the API, then the workers, then the dispatcher.
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: dispatcher), .init(service: manager), .init(service: api)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        return Service(
+            configuration: configuration, logger: logger, lock: lock, vault: vault, registry: registry, stores: stores,
+            nats: nats, publisher: publisher, transport: transport, tokens: tokens, api: api, group: group)
+    }
+
+    /// Runs until SIGTERM, SIGINT, cancellation or ``stop()``; then closes everything.
+    func run() async throws {
+        let outcome: Result<Void, any Error>
+        do {
+            try await group.run()
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        await close()
+        try outcome.get()
+    }
+
+    /// Begins a graceful shutdown.
+    func stop() async { await group.triggerGracefulShutdown() }
+
+    private func close() async {
+        await tokens.settle()
+        await stores.close()
+        do {
+            try await vault.close()
+            try registry.close()
+        } catch {
+            logger.error("not closed cleanly", metadata: ["error": "\(error)"])
+        }
+        await publisher.close()
+        await transport.shutdown()
+        await nats.close()
+        logger.info("stopped")
+    }
+
+    // MARK: for the demo
+
+    /// The port of the API, once it listens.
+    func boundPort() async throws -> Int { try await api.boundPort() }
+
+    /// How to reach the stream.
+    var natsConfiguration: NatsConfiguration { nats.configuration }
+    var natsDescription: String { nats.description }
+    var userStores: UserStores { stores }
 }
