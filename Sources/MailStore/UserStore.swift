@@ -1,6 +1,4 @@
-import Foundation
 import GRDB
-import Logging
 import MailModel
 import Synchronization
 
@@ -71,12 +69,6 @@ public final class UserStore: Sendable {
         } catch {
             throw StoreFailure.mapped(error, path: path)
         }
-    }
-
-    /// Closes the file if it is still open, whatever state it is in. Blocks.
-    func abandon() {
-        // Nothing is promised of a damaged file, and an undamaged one was closed before.
-        try? queue.close()
     }
 
     /// True when events wait to be confirmed. Blocks.

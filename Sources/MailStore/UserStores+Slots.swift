@@ -42,7 +42,7 @@ extension UserStores {
         } catch {
             openCount -= 1
             let failure = error as? StoreFailure
-            logger.error("cannot open a store", metadata: ["user": "\(user)", "error": "\(failure ?? .closed)"])
+            if let failure { logger.error("cannot open a store", metadata: ["user": "\(user)", "error": "\(failure)"]) }
             change(user, to: failure.flatMap { $0.quarantines ? .quarantined($0) : nil })
             throw error
         }
@@ -88,14 +88,10 @@ extension UserStores {
 
     private func closeFile(_ store: UserStore) async {
         do {
-            let hasUnpublished = try await offPool {
-                defer { store.abandon() }
-                if store.failure != nil { return true }
-                let hasUnpublished = try store.hasUnpublished()
-                try store.close()
-                return hasUnpublished
-            }
+            // A file that cannot say whether it has unpublished events must be looked at again.
+            let hasUnpublished = try await offPool { (try? store.hasUnpublished()) ?? true }
             try await noteUnpublished(store.user, hasUnpublished)
+            try await offPool { try store.close() }
         } catch {
             logger.error("cannot close a store", metadata: ["user": "\(store.user)", "error": "\(error)"])
         }
