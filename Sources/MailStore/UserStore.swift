@@ -9,7 +9,7 @@ import Synchronization
 public final class UserStore: Sendable {
     public let user: UserID
     let path: String
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
     private let floor: SequenceFloor
     private let ownership: Mutex<Ownership>
     private let damage = Mutex<StoreFailure?>(nil)

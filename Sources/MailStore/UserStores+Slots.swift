@@ -28,7 +28,9 @@ extension UserStores {
         if entry.pins == 0 { entry.draining = [] }
         slots[user] = .open(entry)
         for waiter in waiting { waiter.resume() }
-        if entry.pins == 0, entry.store.failure != nil { await shut(user) }
+        guard entry.pins == 0 else { return }
+        if entry.store.failure != nil { await shut(user) }
+        await makeRoom()
     }
 
     /// Makes room and opens the file. Afterwards the slot is open, or it is not and this throws.
@@ -42,7 +44,9 @@ extension UserStores {
         } catch {
             openCount -= 1
             let failure = error as? StoreFailure
-            if let failure { logger.error("cannot open a store", metadata: ["user": "\(user)", "error": "\(failure)"]) }
+            if let failure {
+                logger.error("cannot open a store", metadata: ["user": "\(user)", "error": "\(failure)"])
+            }
             change(user, to: failure.flatMap { $0.quarantines ? .quarantined($0) : nil })
             throw error
         }
@@ -63,7 +67,7 @@ extension UserStores {
         return store
     }
 
-    /// Closes idle files until there is room for the one to be opened.
+    /// Closes idle files until no more than allowed are open.
     private func makeRoom() async {
         while openCount > openMax {
             let idle = slots.compactMap { user, slot in slot.idleSince.map { (user: user, since: $0) } }

@@ -36,7 +36,8 @@ import Testing
 
     @Test func aNewerReadingWithOtherLabelsIsOneNetUpdate() async throws {
         #expect(
-            try await events([.new("a", labels: ["INBOX", "UNREAD"])], [.new("a", labels: ["WORK", "INBOX"], version: 2)])
+            try await events(
+                [.new("a", labels: ["INBOX", "UNREAD"])], [.new("a", labels: ["WORK", "INBOX"], version: 2)])
                 == [
                     #"received a ["INBOX", "UNREAD"]"#,
                     #"updated a ["INBOX", "WORK"] +["WORK"] -["UNREAD"]"#,
@@ -56,7 +57,8 @@ import Testing
         #expect(
             try await events(
                 [.new("a", labels: ["INBOX"], version: 5)], [.labels(id: "a", labels: ["OLD"], version: 4)],
-                [.labels(id: "a", labels: ["B", "A", "B"], version: 6)], [.labels(id: "unknown", labels: [], version: 7)])
+                [.labels(id: "a", labels: ["B", "A", "B"], version: 6)],
+                [.labels(id: "unknown", labels: [], version: 7)])
                 == [#"received a ["INBOX"]"#, #"updated a ["A", "B"] +["A", "B"] -["INBOX"]"#])
     }
 
@@ -68,7 +70,8 @@ import Testing
 
     @Test func labelsOfADeletedMessageAreIgnored() async throws {
         #expect(
-            try await events([.new("a", labels: [])], [.deleted(id: "a")], [.labels(id: "a", labels: ["X"], version: 9)])
+            try await events(
+                [.new("a", labels: [])], [.deleted(id: "a")], [.labels(id: "a", labels: ["X"], version: 9)])
                 == ["received a []", "deleted a"])
     }
 

@@ -25,7 +25,8 @@ import Testing
         #expect(
             gaps == [
                 GapRecord(
-                    id: "g", reason: "the provider answered 500", firstSeenAt: now, attempts: 1, nextAttemptAt: now + 60)
+                    id: "g", reason: "the provider answered 500", firstSeenAt: now, attempts: 1, nextAttemptAt: now + 60
+                )
             ])
         #expect(try await fixture.dueGaps(at: now + 59) == [])
         #expect(try await fixture.dueGaps(at: now + 60) == ["g"])
