@@ -74,7 +74,8 @@ let package = Package(
         .testTarget(
             name: "AccountsTests",
             dependencies: [
-                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, jwt, logging,
+                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras, jwt,
+                logging,
             ]),
         .testTarget(
             name: "MailDispatchTests",
