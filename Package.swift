@@ -49,7 +49,8 @@ let package = Package(
         .target(
             name: "MailAPI",
             dependencies: [
-                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, metrics, logging,
+                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
+                logging,
             ]),
         .target(name: "ProviderEmulator", dependencies: ["MailModel", hummingbird, crypto, jwt, logging]),
         .executableTarget(
