@@ -1,4 +1,5 @@
 import Accounts
+import EventAudit
 import Foundation
 import GmailProvider
 import HTTPTransport
@@ -25,6 +26,7 @@ struct Service: Sendable {
     private let publisher: JetStreamPublisher
     private let transport: HTTPTransport
     private let tokens: TokenSource
+    private let keySet: KeySetCache
     private let api: MailAPIServer
     private let group: ServiceGroup
 
@@ -41,6 +43,7 @@ struct Service: Sendable {
         try DataDirectory.prepare(directory)
         let lock = try DataDirectoryLock(directory: directory)
         let metrics = PrometheusMetrics.installed
+        let refreshes = TokenRefreshes()
 
         // Accounts and their tokens.
         let keys = try EncryptionKeys.load(
@@ -60,32 +63,40 @@ struct Service: Sendable {
         let publisher = try await JetStreamPublisher.connect(
             nats.configuration, stream: configuration.stream.jetStream, logger: logger)
         let dispatcher = OutboxDispatcher(
-            stores: stores, publisher: decorate(publisher), time: time, logger: logger)
+            settings: configuration.stream.dispatch, stores: stores, publisher: decorate(publisher),
+            markPath: "\(directory)/stream.json", time: time, logger: logger)
 
         // Providers, and the workers that ask them.
         let transport = HTTPTransport(logger: logger)
         let tokens = TokenSource(
             vault: vault, clients: configuration.google.oauthClients(over: transport), time: time,
-            onRefresh: { key, result in metrics.tokenRefreshed(key.provider, result) })
+            onRefresh: { _, result in refreshes.note(result) })
         let reserve = DiskReserve(directory: directory, limit: configuration.diskReserve) { time.nowMilliseconds() }
         let manager = SyncManager(
             settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: vault, tokens: tokens,
-            providers: [configuration.gmailProvider(over: transport, time: time, logger: logger)],
+            providers: [
+                GmailProvider(configuration: configuration.gmail, transport: transport, time: time, logger: logger)
+            ],
             budgets: [.google: Budgets(limits: configuration.google.quota, time: time)],
             hooks: SyncHooks(
                 committed: { user in dispatcher.wake(user) }, obstacle: { reserve.obstacle() },
-                storeIsBehindStream: { user in await dispatcher.isBehind(user) }),
+                storeIsBehindStream: { user in await dispatcher.findsBehind(user) }),
             time: time, logger: logger)
 
         // The API, last: it is up when everything behind it is.
         let commands = ServiceCommands(
-            configuration: configuration, manager: manager, dispatcher: dispatcher, publisher: publisher,
-            startedAt: time.now(), time: time)
-        let api = try MailAPIServer(
-            configuration.api(directory: directory, logger: logger),
-            verifier: JWTVerifier(configuration.jwt.verifier, transport: transport, time: time, logger: logger),
-            commands: commands, metrics: metrics, time: time, logger: logger)
+            streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher, publisher: publisher,
+            refreshes: refreshes, obstacle: { reserve.obstacle() }, startedAt: time.now(), time: time)
+        let keySet = KeySetCache(url: configuration.jwt.jwksURL, time: time, logger: logger) { request in
+            try await transport.send(request)
+        }
+        let operatorToken = try OperatorToken.load(
+            configured: configuration.operatorToken.map { Secret($0) }, dataDirectory: directory, logger: logger)
+        let api = MailAPIServer(
+            configuration: configuration.api, commands: commands,
+            verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
+            operatorToken: operatorToken, metrics: metrics, time: time, logger: logger)
 
         // Stopped in reverse: first the API, then the workers, then the dispatcher.
         let group = ServiceGroup(
@@ -94,7 +105,7 @@ struct Service: Sendable {
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         return Service(
             configuration: configuration, logger: logger, lock: lock, vault: vault, registry: registry, stores: stores,
-            nats: nats, publisher: publisher, transport: transport, tokens: tokens, api: api, group: group)
+            nats: nats, publisher: publisher, transport: transport, tokens: tokens, keySet: keySet, api: api, group: group)
     }
 
     /// Runs until SIGTERM, SIGINT, cancellation or ``stop()``; then closes everything.
@@ -123,6 +134,7 @@ struct Service: Sendable {
             logger.error("not closed cleanly", metadata: ["error": "\(error)"])
         }
         await publisher.close()
+        await keySet.shutdown()
         await transport.shutdown()
         await nats.close()
         logger.info("stopped")
@@ -136,5 +148,12 @@ struct Service: Sendable {
     /// How to reach the stream.
     var natsConfiguration: NatsConfiguration { nats.configuration }
     var natsDescription: String { nats.description }
-    var userStores: UserStores { stores }
+
+    /// The events of a user, as the store renders them.
+    func storedEvents(of user: UserID) async throws -> [StoredEvent] {
+        let events = try await stores.useExisting(user) { store in
+            try await store.read { try $0.events(after: 0, limit: .max) }
+        }
+        return (events ?? []).map { StoredEvent(id: $0.id, payload: $0.payload()) }
+    }
 }
