@@ -13,6 +13,8 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 
 let package = Package(
@@ -24,10 +26,14 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: [.defaults, "CommandLineArguments"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -37,26 +43,31 @@ let package = Package(
         // C libraries: one module each, imported by exactly one target.
         .systemLibrary(name: "CNATS", pkgConfig: "libnats"),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
 
         .target(name: "MailModel", dependencies: [crypto]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", logging]),
         .target(name: "JetStream", dependencies: ["CNATS", "MailModel", logging]),
-        .target(name: "GmailProvider", dependencies: ["MailModel", "HTTPTransport", logging]),
+        .target(name: "MailHeaders"),
+        .target(name: "GmailProvider", dependencies: ["MailModel", "MailHeaders", "HTTPTransport", logging]),
         .target(name: "MailStore", dependencies: ["MailModel", grdb, logging]),
         .target(name: "Accounts", dependencies: ["MailModel", "HTTPTransport", grdb, crypto, jwt, logging]),
-        .target(name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", lifecycle, logging]),
+        .target(
+            name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
-                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, metrics, logging,
+                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
+                logging,
             ]),
-        .target(name: "ProviderEmulator", dependencies: ["MailModel", hummingbird, crypto, jwt, logging]),
+        .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
+        .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", arguments, configuration, lifecycle, logging, metrics,
+                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -64,17 +75,20 @@ let package = Package(
         .testTarget(name: "MailModelTests", dependencies: ["MailModel", "MailTestSupport"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "MailTestSupport", logging]),
         .testTarget(name: "JetStreamTests", dependencies: ["JetStream", "MailModel", "MailTestSupport", logging]),
+        .testTarget(name: "MailHeadersTests", dependencies: ["MailHeaders", "MailTestSupport"]),
         .testTarget(
             name: "GmailProviderTests",
             dependencies: [
-                "GmailProvider", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", logging,
+                "GmailProvider", "HTTPTransport", "MailHeaders", "MailModel", "ProviderEmulator", "MailTestSupport",
+                logging,
             ]),
         .testTarget(
             name: "MailStoreTests", dependencies: ["MailStore", "MailModel", "MailTestSupport", grdb, logging]),
         .testTarget(
             name: "AccountsTests",
             dependencies: [
-                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, jwt, logging,
+                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras, jwt,
+                logging,
             ]),
         .testTarget(
             name: "MailDispatchTests",
@@ -89,9 +103,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
-            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", logging]),
+            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
+        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
-            name: "SystemTests", dependencies: ["MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
+            name: "SystemTests", dependencies: ["EventAudit", "MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
     ],
     swiftLanguageModes: [.v6]
 )
