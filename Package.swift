@@ -63,7 +63,7 @@ let package = Package(
 
         .testTarget(name: "ArchitectureTests", dependencies: ["MailTestSupport"]),
         .testTarget(name: "MailModelTests", dependencies: ["MailModel", "MailTestSupport"]),
-        .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "MailTestSupport"]),
+        .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "MailTestSupport", logging]),
         .testTarget(name: "JetStreamTests", dependencies: ["JetStream", "MailModel", "MailTestSupport", logging]),
         .testTarget(name: "MailHeadersTests", dependencies: ["MailHeaders", "MailTestSupport"]),
         .testTarget(

@@ -8,7 +8,8 @@ struct AnswerBuilder {
     private let headerBytesMax: Int
     private let bodyBytesMax: Int
     private var headerBytes = 0
-    private var isInHeaders = false
+    /// The empty line after the last answer's header fields has come.
+    private(set) var hasAllHeaders = false
 
     init(headerBytesMax: Int, bodyBytesMax: Int) {
         self.headerBytesMax = max(1, headerBytesMax)
@@ -28,10 +29,10 @@ struct AnswerBuilder {
         if line.hasPrefix("HTTP/") {
             // Another status line follows an interim answer (1xx): only the last one counts.
             headers = []
-            isInHeaders = true
+            hasAllHeaders = false
         } else if line.first?.isNewline ?? true {
-            isInHeaders = false
-        } else if isInHeaders {
+            hasAllHeaders = true
+        } else if !hasAllHeaders {
             addField(line)
         }
         return true

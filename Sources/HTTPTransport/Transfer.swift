@@ -29,8 +29,12 @@ final class Transfer {
 
     /// What the transfer came to, once libcurl reports `result`.
     func outcome(_ result: CURLcode) -> Result<HTTPResponse, any Error> {
-        if result == CURLE_OK { return .success(builder.response(status: easy.status)) }
-        return .failure(builder.exceeded ?? failure(result))
+        guard result == CURLE_OK else { return .failure(builder.exceeded ?? failure(result)) }
+        // libcurl takes a connection that closes between two header lines for the end of the answer.
+        guard builder.hasAllHeaders else {
+            return .failure(TransportError.connection("\(submission.url.origin): the answer broke off in its headers"))
+        }
+        return .success(builder.response(status: easy.status))
     }
 
     /// Not within ``deadline``.
@@ -44,8 +48,6 @@ final class Transfer {
         case CURLE_OPERATION_TIMEDOUT:
             if ContinuousClock.now >= deadline { return lateness }
             return .timeout("\(origin) did not accept a connection in time, or answers too slowly")
-        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT:
-            return .refused("\(origin): \(describe(result))")
         default:
             let number = easy.systemError
             let cause = number == 0 ? "" : " (errno \(number))"
