@@ -6,15 +6,17 @@ extension IncomingMail {
     ///
     /// - Parameters:
     ///   - received: Unix seconds; the date of a message whose `Date` field makes no sense.
+    ///   - latest: Unix seconds; a later `Date` makes no sense. Nil is a day after `received`.
     /// - Throws: ``EmulatorError/notAMessage(_:)`` without any header field.
-    init(raw: [UInt8], labels: [String], received: Int64) throws(EmulatorError) {
+    init(raw: [UInt8], labels: [String], received: Int64, latest: Int64? = nil) throws(EmulatorError) {
         let kept = raw.count > Self.keptBytesMax ? Array(raw.prefix(Self.keptBytesMax)) : raw
         let fields = RawMessage(kept).fields
         guard !fields.isEmpty else { throw .notAMessage("it has no header field") }
         let first = { (name: String) in fields.first { $0.name.lowercased() == name }?.value }
+        let date = first("date").flatMap(MailDate.parse).flatMap { $0 <= latest ?? received + 86_400 ? $0 : nil }
         self.init(
             content: .kept(kept, sizeBytes: raw.count),
-            internalDate: first("date").flatMap(MailDate.parse) ?? received,
+            internalDate: date ?? received,
             labels: labels,
             messageID: first("message-id").flatMap { Self.messageIDs($0).first },
             references: (first("in-reply-to").map(Self.messageIDs) ?? [])
