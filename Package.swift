@@ -92,7 +92,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "MailDispatchTests",
-            dependencies: ["MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", logging]),
+            dependencies: [
+                "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
+            ]),
         .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
