@@ -3,10 +3,10 @@ import Foundation
 
 /// Starts programs in a session of their own: a signal meant for us does not reach them, they inherit none of our
 /// open files (a lock or a listening socket must not outlive us in them), and they go on when we are killed.
-enum ChildProcess {
+package enum ChildProcess {
     /// - Parameter output: where standard output and error go; appended to. Created with mode 0600.
     /// - Returns: the process id.
-    static func start(_ path: String, _ arguments: [String], output: String) throws(NatsFailure) -> pid_t {
+    package static func start(_ path: String, _ arguments: [String], output: String) throws(NatsFailure) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         posix_spawn_file_actions_init(&actions)
@@ -42,19 +42,19 @@ enum ChildProcess {
     }
 
     /// Waits for a child to end, and reaps it.
-    static func wait(_ pid: pid_t) {
+    package static func wait(_ pid: pid_t) {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
     }
 
     /// True when the child has ended; it is reaped then.
-    static func hasEnded(_ pid: pid_t) -> Bool {
+    package static func hasEnded(_ pid: pid_t) -> Bool {
         var status: Int32 = 0
         return waitpid(pid, &status, WNOHANG) != 0
     }
 
     /// Runs a program to its end and returns what it printed; nil when it cannot be run. For short commands.
-    static func output(_ path: String, _ arguments: [String]) -> String? {
+    package static func output(_ path: String, _ arguments: [String]) -> String? {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("mailsync-\(UUID().uuidString)").path
         defer { unlink(file) }
         guard let pid = try? start(path, arguments, output: file) else { return nil }  // The caller reports nil.

@@ -117,10 +117,10 @@ final class ConsumerLoop {
     }
 
     /// Delivers what arrived; false when a message is missing and the consumer has to be made anew.
-    private func take(_ arrivals: [NatsLink.Arrival]) -> Bool {
+    private func take(_ arrivals: NatsLink.Arrivals) -> Bool {
         var events: [ReceivedEvent] = []
         defer { state.deliver(events) }
-        for arrival in arrivals {
+        for arrival in arrivals.messages {
             guard let place = DeliveryPlace(reply: arrival.reply) else {
                 guard arrival.token == String(pullNumber), let status = arrival.status else { continue }
                 if !endsPull(status) { return false }
@@ -136,16 +136,16 @@ final class ConsumerLoop {
                     streamSequence: place.streamSequence, subject: arrival.subject, messageID: arrival.messageID,
                     payload: arrival.payload, remaining: place.remaining))
         }
-        return true
+        // Nobody answers a request for messages: the consumer is gone.
+        return !arrivals.noResponders
     }
 }
 
 extension ConsumerLoop {
-    /// A status message about the current request. False when the consumer is gone: 503 no responders, or a 409
-    /// that came before any message (deleted, or a limit that asking again would meet again).
+    /// A status message about the current request. False for a 409 that came before any message: the consumer was
+    /// deleted, or a limit was met that asking again would meet again.
     private func endsPull(_ status: String) -> Bool {
         switch status {
-        case "503": return false
         case "409" where pullLeft == Self.pullMessages: return false
         case "100": return true
         default:

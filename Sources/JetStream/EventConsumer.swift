@@ -51,7 +51,8 @@ public final class EventConsumer: Sendable {
     /// The next message; nil when none came in time, when the task was cancelled or the consumer closed.
     public func next(timeout: Duration) async -> ReceivedEvent? {
         let (seconds, attoseconds) = timeout.components
-        let milliseconds = seconds >= 1 << 40 ? Int.max / 2_000_000 : Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+        let milliseconds =
+            seconds >= 1 << 40 ? Int.max / 2_000_000 : Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
         return await state.next(deadline: MonotonicTime.now(plusMilliseconds: milliseconds))
     }
 

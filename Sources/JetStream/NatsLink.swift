@@ -17,10 +17,16 @@ final class NatsLink {
         /// The reply subject; of a JetStream message it names stream and sequence.
         var reply: String
         var messageID: String?
-        /// The status of a message that carries none but a status: 503 no responders, 404, 408, 409.
+        /// The status of a message that carries nothing but a status: 100, 404, 408, 409.
         var status: String?
         var subject: String
         var payload: [UInt8]
+    }
+
+    struct Arrivals {
+        var messages: [Arrival] = []
+        /// Something that was sent met nobody who listens. The library does not tell what.
+        var noResponders = false
     }
 
     private let connection: OpaquePointer
@@ -46,10 +52,11 @@ final class NatsLink {
         natsSubscription_SetPendingLimits(inbox, -1, -1)
     }
 
-    /// Closes the connection and frees it.
+    /// Closes the connection and frees it. The connection first: giving up the subscription on an open one would
+    /// leave something to be sent, for which closing waits half a second.
     deinit {
-        natsSubscription_Destroy(inbox)
         natsConnection_Destroy(connection)
+        natsSubscription_Destroy(inbox)
     }
 
     var isClosed: Bool { natsConnection_IsClosed(connection) }
@@ -81,7 +88,7 @@ final class NatsLink {
 
     /// Sends what waits to be sent, waits for something to happen (an answer, a wake-up, the deadline) and returns
     /// what arrived.
-    func exchange(waitingMilliseconds: Int32) -> [Arrival] {
+    func exchange(waitingMilliseconds: Int32) -> Arrivals {
         var entries = [
             pollfd(fd: hooks.waker.readEnd, events: Int16(POLLIN), revents: 0),
             pollfd(fd: hooks.socket.load(ordering: .acquiring), events: Int16(POLLIN), revents: 0),
@@ -89,10 +96,10 @@ final class NatsLink {
         if hooks.wantsWrite.load(ordering: .acquiring) { natsConnection_ProcessWriteEvent(connection) }
         if hooks.wantsWrite.load(ordering: .acquiring) { entries[1].events |= Int16(POLLOUT) }
         let ready = poll(&entries, 2, waitingMilliseconds)
-        hooks.waker.clear()
-        guard ready > 0 else { return [] }
+        hooks.waker.clear(readable: ready > 0 && entries[0].revents != 0)
+        guard ready > 0 else { return Arrivals() }
         if entries[1].revents & Int16(POLLOUT) != 0 { natsConnection_ProcessWriteEvent(connection) }
-        guard entries[1].revents & ~Int16(POLLOUT) != 0 else { return [] }
+        guard entries[1].revents & ~Int16(POLLOUT) != 0 else { return Arrivals() }
         natsConnection_ProcessReadEvent(connection)
         return arrivals()
     }
@@ -109,22 +116,25 @@ final class NatsLink {
             if let answer = interruption() { return answer }
             if MonotonicTime.now() >= deadline { return .timedOut }
             let arrived = exchange(waitingMilliseconds: MonotonicTime.milliseconds(until: deadline))
-            if let answer = arrived.first(where: { $0.token == token }) {
-                return answer.status == "503" ? .noResponders : .reply(answer.payload)
-            }
+            if arrived.noResponders { return .noResponders }
+            if let answer = arrived.messages.first(where: { $0.token == token }) { return .reply(answer.payload) }
         }
         return .disconnected
     }
 
-    private func arrivals() -> [Arrival] {
-        var arrived: [Arrival] = []
-        var message: OpaquePointer?
-        while natsSubscription_NextMsg(&message, inbox, 0) == NATS_OK, let received = message {
-            arrived.append(Arrival(received, inboxPrefix: inboxPrefix))
-            natsMsg_Destroy(received)
-            message = nil
+    private func arrivals() -> Arrivals {
+        var arrivals = Arrivals()
+        while true {
+            var message: OpaquePointer?
+            switch natsSubscription_NextMsg(&message, inbox, 0) {
+            case NATS_OK:
+                guard let message else { return arrivals }
+                arrivals.messages.append(Arrival(message, inboxPrefix: inboxPrefix))
+                natsMsg_Destroy(message)
+            case NATS_NO_RESPONDERS: arrivals.noResponders = true
+            default: return arrivals
+            }
         }
-        return arrived
     }
 }
 

@@ -55,11 +55,14 @@ struct PrivateServerFiles: Sendable {
     }
 
     /// The configuration. The password stands in it and never in the arguments of a process.
-    func configText(port: Int, password: String, version: ServerVersion, syncAlways: Bool) -> String {
+    func configText(
+        name: String, port: Int, password: String, version: ServerVersion, syncAlways: Bool
+    ) -> String {
         // Before 2.10 the server refuses the key.
         let sync = syncAlways && version >= .durableAcknowledgements ? "\n  sync_interval: always" : ""
         return """
             # Written by mailsync at every start; changes are lost.
+            server_name: \(name)
             listen: "127.0.0.1:\(port)"
             max_payload: \(Self.maxPayloadBytes)
             pid_file: \(Self.quoted(pid))

@@ -131,10 +131,12 @@ final class PublisherLoop {
     /// One wait for something to happen, and what follows from it.
     private func turn(_ link: NatsLink) {
         let wait = oldestDeadline().map(MonotonicTime.milliseconds(until:)) ?? -1
-        for arrival in link.exchange(waitingMilliseconds: wait) {
-            guard let token = UInt64(arrival.token) else { continue }
-            settle(token, arrival.status == "503" ? .noResponders : .reply(arrival.payload))
+        let arrivals = link.exchange(waitingMilliseconds: wait)
+        for arrival in arrivals.messages {
+            if let token = UInt64(arrival.token) { settle(token, .reply(arrival.payload)) }
         }
+        // It does not say for which of them. For all of them "unknown" is true, and they go to the same stream.
+        if arrivals.noResponders { settleAll(.noResponders) }
         while let deadline = oldestDeadline(), deadline <= MonotonicTime.now() { settle(oldestToken, .timedOut) }
     }
 
@@ -151,6 +153,10 @@ final class PublisherLoop {
         pending.removeValue(forKey: token)?.answer.resume(returning: answer)
     }
 
+    private func settleAll(_ answer: Answer) {
+        for token in Array(pending.keys) { settle(token, answer) }
+    }
+
     /// The server names the denied subject: `Permissions Violation for Publish to "user.x.email.received"`.
     private func refuse(_ refusals: [String]) {
         for text in refusals {
@@ -163,7 +169,7 @@ final class PublisherLoop {
 
     private func abandon(_ failure: NatsFailure?) {
         let left = state.disconnected(failure)
-        for token in Array(pending.keys) { settle(token, .disconnected) }
+        settleAll(.disconnected)
         for item in left { item.answer.resume(returning: .disconnected) }
     }
 }

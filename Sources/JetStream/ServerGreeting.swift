@@ -2,20 +2,21 @@ import Foundation
 
 /// The first line a nats-server sends on a new connection: `INFO {…}`, before any login. It is the only place where
 /// every version tells its number.
-struct ServerGreeting: Sendable, Hashable {
-    var version: String
-    var maxPayloadBytes: Int64
+package struct ServerGreeting: Sendable, Hashable {
+    package var version: String
+    /// `server_name` of its configuration.
+    package var name: String?
 
     init?(line: [UInt8]) {
         guard line.starts(with: Array("INFO ".utf8)), let info = JSONValue(json: Array(line.dropFirst(5))),
             let version = info["version"]?.text
         else { return nil }
         self.version = version
-        maxPayloadBytes = info["max_payload"]?.whole ?? 0
+        name = info["server_name"]?.text
     }
 
     /// Connects, reads the line and hangs up; blocks up to the time-out. Nil when nothing answers like a nats-server.
-    static func read(host: String, port: Int, timeoutMilliseconds: Int = 1_000) -> ServerGreeting? {
+    package static func read(host: String, port: Int, timeoutMilliseconds: Int = 1_000) -> ServerGreeting? {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?

@@ -66,12 +66,13 @@ final class ServerSupervisor: Sendable {
         guard let pid = files.runningProcess else { return nil }
         state.withLock { $0.process = pid }
         if let url = files.knownURL, let port = url.port, let password = url.password,
-            settings.port.map({ $0 == port }) ?? true, answers(port), letsIn(port: port, password: password)
+            settings.port.map({ $0 == port }) ?? true, greeting(port) != nil, letsIn(port: port, password: password)
         {
             logger.notice("adopted the private nats-server of an earlier run", metadata: ["pid": "\(pid)"])
             return Started(port: port, password: password, adopted: true)
         }
-        logger.warning("a private nats-server of an earlier run does not answer: ending it", metadata: ["pid": "\(pid)"])
+        logger.warning(
+            "a private nats-server of an earlier run does not answer: ending it", metadata: ["pid": "\(pid)"])
         terminate()
         return nil
     }
@@ -81,7 +82,7 @@ final class ServerSupervisor: Sendable {
         let password = known?.password ?? Self.newPassword()
         for attempt in 1... {
             let preferred = settings.port ?? (attempt == 1 ? known?.port : nil)
-            guard let port = preferred ?? Self.freePort() else {
+            guard let port = preferred ?? LoopbackPort.free() else {
                 throw .server("no free port on 127.0.0.1 for the private nats-server")
             }
             do {
@@ -97,15 +98,17 @@ final class ServerSupervisor: Sendable {
 
     /// Starts the process and waits until it answers.
     private func launch(port: Int, password: String) throws(NatsFailure) {
+        let name = "mailsync-\(String(UInt64.random(in: .min ... .max), radix: 36))"
         let text = files.configText(
-            port: port, password: password, version: settings.binary.version, syncAlways: settings.syncAlways)
+            name: name, port: port, password: password, version: settings.binary.version,
+            syncAlways: settings.syncAlways)
         try files.write(text, to: files.config)
         try files.write(
             "nats://\(PrivateServerFiles.user):\(password)@127.0.0.1:\(port)\n", to: files.url)
         let pid = try ChildProcess.start(settings.binary.path, ["-c", files.config], output: files.log)
         state.withLock { $0.process = pid }
         let deadline = MonotonicTime.now(plusMilliseconds: Self.startMillisecondsMax)
-        while !answers(port) || !letsIn(port: port, password: password) {
+        while greeting(port)?.name != name || !letsIn(port: port, password: password) {
             if ChildProcess.hasEnded(pid) {
                 state.withLock { $0.process = nil }
                 throw .server("the private nats-server ended at once. \(logTail())")
@@ -121,11 +124,10 @@ final class ServerSupervisor: Sendable {
             metadata: ["version": "\(settings.binary.version)", "port": "\(port)", "pid": "\(pid)"])
     }
 
-    private func answers(_ port: Int) -> Bool {
-        ServerGreeting.read(host: "127.0.0.1", port: port, timeoutMilliseconds: 500) != nil
+    private func greeting(_ port: Int) -> ServerGreeting? {
+        ServerGreeting.read(host: "127.0.0.1", port: port, timeoutMilliseconds: 500)
     }
 
-    /// Tells our server from another one on the same port.
     private func letsIn(port: Int, password: String) -> Bool {
         let configuration = NatsConfiguration(
             url: "nats://\(PrivateServerFiles.user):\(password)@127.0.0.1:\(port)")
@@ -188,21 +190,5 @@ final class ServerSupervisor: Sendable {
     private static func newPassword() -> String {
         var random = SystemRandomNumberGenerator()
         return (0..<4).map { _ in String(format: "%016llx", random.next() as UInt64) }.joined()
-    }
-
-    private static func freePort() -> Int? {
-        let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard handle >= 0 else { return nil }
-        defer { close(handle) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(handle, $0, size) == 0 && getsockname(handle, $0, &size) == 0
-            }
-        }
-        return bound ? Int(UInt16(bigEndian: address.sin_port)) : nil
     }
 }

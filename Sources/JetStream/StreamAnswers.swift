@@ -30,7 +30,8 @@ extension StoredMessage {
             let numbered = try? JSONDecoder().decode(Numbered.self, from: message.data ?? Data())
         else {
             throw PublisherUnavailable(
-                reason: "message \(message.seq) of the stream is not one of ours: no Nats-Msg-Id, or no seq in its JSON")
+                reason: "message \(message.seq) of the stream is not one of ours: no Nats-Msg-Id, or no seq in its JSON"
+            )
         }
         self.init(id: id, seq: numbered.seq, streamSequence: message.seq)
     }

@@ -35,7 +35,9 @@ enum StreamPlan: Sendable, Hashable {
         if let retention = existing["retention"]?.text, retention != "limits" {
             return "removes messages by its \(retention) retention; ours must keep them until they are too old"
         }
-        if let storage = existing["storage"]?.text, storage != "file" { return "keeps messages in \(storage), not in files" }
+        if let storage = existing["storage"]?.text, storage != "file" {
+            return "keeps messages in \(storage), not in files"
+        }
         if existing["sealed"]?.truth == true { return "is sealed: nothing can be published to it" }
         if existing["mirror"] != nil { return "is a mirror of another stream" }
         return nil
@@ -125,7 +127,8 @@ struct StreamSetup {
                 connect to a cluster
                 """)
         case 10005:
-            .stream("STREAM_REPLICAS is \(stream.replicas): the NATS cluster has too few servers for it (\(error.text))")
+            .stream(
+                "STREAM_REPLICAS is \(stream.replicas): the NATS cluster has too few servers for it (\(error.text))")
         case 10065:
             .stream("another stream already captures subjects of stream \(stream.name) (\(error.text)): remove it")
         case 10008, 10009, 10023, 10047, 10077:

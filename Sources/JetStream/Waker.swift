@@ -11,7 +11,8 @@ final class Waker: Sendable {
     init() throws(NatsFailure) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
-            throw .configuration("cannot make a pipe (\(String(cString: strerror(errno)))): raise the limit of open files")
+            throw .configuration(
+                "cannot make a pipe (\(String(cString: strerror(errno)))): raise the limit of open files")
         }
         for end in ends {
             _ = fcntl(end, F_SETFL, O_NONBLOCK)
@@ -27,23 +28,29 @@ final class Waker: Sendable {
     }
 
     func wake() {
-        guard !raised.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard !raised.exchange(true, ordering: .sequentiallyConsistent) else { return }
         var byte: UInt8 = 0
         _ = write(writeEnd, &byte, 1)
     }
 
-    /// Called by the waiting thread before it looks at what it was woken for.
-    func clear() {
-        guard raised.exchange(false, ordering: .acquiringAndReleasing) else { return }
-        var bytes: (UInt64, UInt64) = (0, 0)
-        _ = read(readEnd, &bytes, 16)
+    /// Called by the waiting thread after `poll` and before it looks at what it was woken for. First the pipe, then
+    /// the flag: the other way round, the byte of a wake-up in between would be read away while its flag stays up,
+    /// and no later wake-up would be heard.
+    ///
+    /// - Parameter readable: what `poll` said of ``readEnd``.
+    func clear(readable: Bool) {
+        if readable {
+            var bytes: (UInt64, UInt64) = (0, 0)
+            _ = read(readEnd, &bytes, 16)
+        }
+        raised.store(false, ordering: .sequentiallyConsistent)
     }
 
     /// Waits for a wake-up or the deadline.
     func wait(until deadline: UInt64) {
         var entry = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
-        poll(&entry, 1, MonotonicTime.milliseconds(until: deadline))
-        clear()
+        let ready = poll(&entry, 1, MonotonicTime.milliseconds(until: deadline))
+        clear(readable: ready > 0)
     }
 }
 

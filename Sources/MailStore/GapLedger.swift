@@ -65,7 +65,7 @@ struct GapLedger {
                 attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at
             """,
             [
-                account.id.databaseValue, StoredText.value(id), state.rawValue.databaseValue, reason.databaseValue,
+                account.id.databaseValue, StoredText.value(id), state.rawValue.databaseValue, StoredText.value(reason),
                 now.databaseValue, attempts.databaseValue, nextAttemptAt?.databaseValue ?? .null,
             ])
     }

@@ -15,7 +15,8 @@ enum Schema {
     static var currentVersion: Int { migrations.count }
 
     /// What a row costs decides how fast a mailbox is stored, so: integer keys that grow (appends), one random
-    /// index (by message id), and nothing written twice but the payload.
+    /// index (by message id), and nothing written twice but the payload. Columns of type ANY hold texts from outside:
+    /// TEXT, or a BLOB when the text contains a NUL byte.
     private static let version1 = """
         -- One row: what the whole file knows of itself.
         CREATE TABLE meta(
@@ -24,11 +25,11 @@ enum Schema {
             last_seq INTEGER NOT NULL,         -- last event number assigned
             published_seq INTEGER NOT NULL,    -- everything up to here is confirmed by the stream
             stream_sequence INTEGER,           -- of the last confirmed event
-            stream_created TEXT,               -- which stream confirmed it
+            stream_created ANY,                -- which stream confirmed it
             confirmed_at INTEGER,
             owner_epoch INTEGER NOT NULL,      -- raised by whoever starts to write
             dead_letter_seq INTEGER,           -- publishing stops at this row
-            dead_letter_reason TEXT,
+            dead_letter_reason ANY,
             dead_letter_at INTEGER
         ) STRICT;
 
@@ -36,10 +37,10 @@ enum Schema {
             account_id INTEGER PRIMARY KEY,
             provider TEXT NOT NULL,
             inbox_id TEXT NOT NULL,            -- in its encoded form, as everywhere
-            cursor TEXT NOT NULL,              -- the provider adapter's resume point
+            cursor ANY NOT NULL,               -- the provider adapter's resume point
             phase TEXT NOT NULL,
             status TEXT NOT NULL,
-            mailbox TEXT NOT NULL,             -- the provider's identity of the mailbox
+            mailbox ANY NOT NULL,              -- the provider's identity of the mailbox
             estimated_total INTEGER,
             stored INTEGER NOT NULL DEFAULT 0,
             gone INTEGER NOT NULL DEFAULT 0,
@@ -48,8 +49,8 @@ enum Schema {
             account_events INTEGER NOT NULL DEFAULT 0,
             outbox_depth INTEGER NOT NULL DEFAULT 0,
             last_synced_at INTEGER,
-            last_error TEXT,
-            last_error_code TEXT,
+            last_error ANY,
+            last_error_code ANY,
             retry_count INTEGER NOT NULL DEFAULT 0,
             next_attempt_at INTEGER,
             updated_at INTEGER NOT NULL,
@@ -67,7 +68,7 @@ enum Schema {
             user_id TEXT NOT NULL,
             provider_message_id ANY NOT NULL,
             provider_thread_id ANY NOT NULL,
-            subject ANY NOT NULL,              -- texts are TEXT; one that contains a NUL byte is a BLOB
+            subject ANY NOT NULL,
             sender ANY NOT NULL,
             to_addrs TEXT NOT NULL,            -- JSON arrays
             cc_addrs TEXT NOT NULL,
@@ -124,7 +125,7 @@ enum Schema {
             account_id INTEGER NOT NULL REFERENCES provider_sync_state(account_id),
             provider_message_id ANY NOT NULL,
             state TEXT NOT NULL CHECK (state IN ('open', 'gone')),
-            reason TEXT NOT NULL,
+            reason ANY NOT NULL,
             first_seen_at INTEGER NOT NULL,
             attempts INTEGER NOT NULL,
             next_attempt_at INTEGER,
@@ -151,7 +152,7 @@ enum Schema {
             published_at INTEGER,              -- always NULL: a confirmed row leaves
             retries INTEGER NOT NULL DEFAULT 0,
             next_attempt_at INTEGER,
-            last_error TEXT,
+            last_error ANY,
             payload TEXT NOT NULL
         ) STRICT;
         """
@@ -167,8 +168,8 @@ enum Schema {
         }
         if owner == applicationID && version == currentVersion { return }
         try db.inTransaction(.immediate) {
+            guard version == 0 ? owner == 0 : owner == applicationID else { throw StoreFailure.notAStore(path: path) }
             if version == 0 { try claim(db, path: path) }
-            guard version == 0 || owner == applicationID else { throw StoreFailure.notAStore(path: path) }
             for script in migrations[version...] { try db.execute(sql: script) }
             if version == 0 { try seed(db, floor) }
             try db.execute(sql: "PRAGMA user_version = \(currentVersion)")

@@ -44,6 +44,8 @@ enum StoreConnection {
             try db.execute(sql: "PRAGMA mmap_size = 0")
             try db.execute(sql: "PRAGMA journal_size_limit = \(journalBytesMax)")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
+            // Debian compiles it on, which writes every page of a pruned outbox row once more.
+            try db.execute(sql: "PRAGMA secure_delete = FAST")
         }
         return configuration
     }

@@ -54,6 +54,7 @@ extension StoreTransaction {
 
     /// Lets publishing try again at the row that stopped it.
     public func clearDeadLetter() throws {
-        try reader.db.run("UPDATE meta SET dead_letter_seq = NULL, dead_letter_reason = NULL, dead_letter_at = NULL", [])
+        try reader.db.run(
+            "UPDATE meta SET dead_letter_seq = NULL, dead_letter_reason = NULL, dead_letter_at = NULL", [])
     }
 }

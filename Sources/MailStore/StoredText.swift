@@ -26,10 +26,12 @@ extension Row {
     /// A text stored by ``StoredText``.
     func text(_ index: Int) throws -> String {
         let value: DatabaseValue = self[index]
-        guard let text = String.fromDatabaseValue(value) else {
-            throw StoreFailure.unreadable("column \(index) is not text")
+        switch value.storage {
+        case .string(let text): return text
+        // Not by Foundation, which drops a byte order mark at the start.
+        case .blob(let bytes): return String(decoding: bytes, as: UTF8.self)
+        case .null, .int64, .double: throw StoreFailure.unreadable("column \(index) is not text")
         }
-        return text
     }
 
     /// A JSON array of texts.

@@ -1,6 +1,4 @@
-import Foundation
 import GRDB
-import Logging
 import MailModel
 import Synchronization
 
@@ -11,7 +9,7 @@ import Synchronization
 public final class UserStore: Sendable {
     public let user: UserID
     let path: String
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
     private let floor: SequenceFloor
     private let ownership: Mutex<Ownership>
     private let damage = Mutex<StoreFailure?>(nil)
@@ -71,12 +69,6 @@ public final class UserStore: Sendable {
         } catch {
             throw StoreFailure.mapped(error, path: path)
         }
-    }
-
-    /// Closes the file if it is still open, whatever state it is in. Blocks.
-    func abandon() {
-        // Nothing is promised of a damaged file, and an undamaged one was closed before.
-        try? queue.close()
     }
 
     /// True when events wait to be confirmed. Blocks.

@@ -28,7 +28,9 @@ extension UserStores {
         if entry.pins == 0 { entry.draining = [] }
         slots[user] = .open(entry)
         for waiter in waiting { waiter.resume() }
-        if entry.pins == 0, entry.store.failure != nil { await shut(user) }
+        guard entry.pins == 0 else { return }
+        if entry.store.failure != nil { await shut(user) }
+        await makeRoom()
     }
 
     /// Makes room and opens the file. Afterwards the slot is open, or it is not and this throws.
@@ -42,7 +44,9 @@ extension UserStores {
         } catch {
             openCount -= 1
             let failure = error as? StoreFailure
-            logger.error("cannot open a store", metadata: ["user": "\(user)", "error": "\(failure ?? .closed)"])
+            if let failure {
+                logger.error("cannot open a store", metadata: ["user": "\(user)", "error": "\(failure)"])
+            }
             change(user, to: failure.flatMap { $0.quarantines ? .quarantined($0) : nil })
             throw error
         }
@@ -63,7 +67,7 @@ extension UserStores {
         return store
     }
 
-    /// Closes idle files until there is room for the one to be opened.
+    /// Closes idle files until no more than allowed are open.
     private func makeRoom() async {
         while openCount > openMax {
             let idle = slots.compactMap { user, slot in slot.idleSince.map { (user: user, since: $0) } }
@@ -88,14 +92,10 @@ extension UserStores {
 
     private func closeFile(_ store: UserStore) async {
         do {
-            let hasUnpublished = try await offPool {
-                defer { store.abandon() }
-                if store.failure != nil { return true }
-                let hasUnpublished = try store.hasUnpublished()
-                try store.close()
-                return hasUnpublished
-            }
+            // A file that cannot say whether it has unpublished events must be looked at again.
+            let hasUnpublished = try await offPool { (try? store.hasUnpublished()) ?? true }
             try await noteUnpublished(store.user, hasUnpublished)
+            try await offPool { try store.close() }
         } catch {
             logger.error("cannot close a store", metadata: ["user": "\(store.user)", "error": "\(error)"])
         }

@@ -77,8 +77,15 @@ extension SyncManager {
         return workers.values.filter { $0.key.user == user }.map(snapshot).sorted(by: Self.order)
     }
 
-    /// Every account, as last seen: reads no store.
-    public func allAccounts() -> [AccountSnapshot] { workers.values.map(snapshot).sorted(by: Self.order) }
+    /// Every account, as last seen. Reads no store but those of users whose outbox was not empty, so many at most.
+    public func allAccounts(refreshing usersMax: Int = 0) async throws -> [AccountSnapshot] {
+        let stale = workers.values.filter { ($0.stored?.outboxDepth ?? 0) > 0 }.map(\.key.user)
+        for user in Set(stale).prefix(usersMax) { _ = try await accounts(of: user) }
+        return workers.values.map(snapshot).sorted(by: Self.order)
+    }
+
+    /// How often passes failed since the start, the most frequent of the last hour first.
+    public func failureCounts() -> [FailureCount] { failures.counts(at: time.now()) }
 
     private static func order(_ a: AccountSnapshot, _ b: AccountSnapshot) -> Bool {
         a.key.description < b.key.description

@@ -5,7 +5,10 @@ import MailStore
 extension SyncManager {
     /// Writes how a pass ended into the user's store, so that status survives a restart.
     func recordEnding(_ key: AccountKey, epoch: Int, _ ending: PassEnding, _ verdict: PassVerdict) async {
-        if let failure = verdict.failure { log(failure, verdict, of: key) }
+        if let failure = verdict.failure {
+            failures.note(failure.code, at: time.now())
+            log(failure, verdict, of: key)
+        }
         guard let status = statusChange(ending, verdict) else { return }
         if case .park(.reauthenticate) = verdict.next { await markReauthRequired(key, verdict.failure?.message ?? "") }
         do {

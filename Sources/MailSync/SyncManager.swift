@@ -23,6 +23,7 @@ public actor SyncManager: Service {
     private var running = 0
     private var stopping = false
     private var lastEpoch = 0
+    var failures = FailureTally()
     /// Raised while accounts are due but have no place; read by passes without entering the actor.
     private let placeWanted = Flag()
 

@@ -29,12 +29,16 @@ public final class ProviderEmulator: Sendable {
     {
         let google = GoogleEmulator(configuration)
         let responder = EmulatorResponder(google: google, configuration: configuration)
+        // Ending by cancellation is how the server is stopped; Hummingbird would report each open connection as an
+        // error. What matters is thrown.
+        var quiet = logger
+        quiet.logLevel = .critical
         let (ports, announce) = AsyncThrowingStream.makeStream(of: Int.self)
         let application = Application(
             responder: responder,
             configuration: .init(address: .hostname(configuration.host, port: configuration.port)),
             onServerRunning: { channel in announce.yield(channel.localAddress?.port ?? configuration.port) },
-            logger: logger)
+            logger: quiet)
         // Owned by the emulator: `shutdown` cancels and awaits it.
         let server = Task {
             do {

@@ -16,15 +16,31 @@ struct Serve: AsyncParsableCommand {
     var settings: [String] = []
 
     func run() async throws {
-        let values: SettingValues
-        let configuration: ServiceConfiguration
+        let (configuration, log) = try await configure()
+        let logger = log.logger()
         do {
-            values = try await SettingValues.load(
-                arguments: settings, environment: ProcessInfo.processInfo.environment, file: config)
-            configuration = try ServiceConfiguration(values)
-        } catch let problems as ConfigurationProblems {
-            throw ValidationError("the configuration is not usable:\n" + problems.problems.map { "  \($0)" }.joined(separator: "\n"))
+            let service = try await Service.make(configuration, logger: logger)
+            logger.info(
+                "starting",
+                metadata: ["version": "\(MailsyncVersion.current)", "nats": "\(service.natsDescription)"])
+            try await ShutdownDeadline.enforce(configuration.shutdownTimeout, logger: logger) {
+                try await service.run()
+            }
+        } catch {
+            logger.critical("mailsync cannot go on: \(error)")
+            throw ExitCode.failure
         }
-        _ = configuration
+    }
+
+    private func configure() async throws -> (ServiceConfiguration, LogSettings) {
+        do {
+            let values = try await SettingValues.load(
+                arguments: settings, environment: ProcessInfo.processInfo.environment, file: config)
+            var reader = SettingReader(values)
+            return (try ServiceConfiguration(values), LogSettings.read(&reader))
+        } catch let problems as ConfigurationProblems {
+            let lines = problems.problems.map { "  \($0)" }.joined(separator: "\n")
+            throw ValidationError("the configuration is not usable:\n" + lines)
+        }
     }
 }

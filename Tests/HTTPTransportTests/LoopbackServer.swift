@@ -29,8 +29,9 @@ final class LoopbackServer: Sendable {
         (listener, port) = try listenOnLoopback()
         Thread.detachNewThread { [listener, weak self] in
             while true {
-                let socket = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                let socket = accept(listener, nil, nil)
                 guard socket >= 0 else { return }
+                _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
                 self?.accepted.withLock { $0 += 1 }
                 Thread.detachNewThread {
                     let connection = Connection(socket)

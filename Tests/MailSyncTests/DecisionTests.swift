@@ -217,3 +217,20 @@ import Testing
         #expect(verdict.next == .none && verdict.failures == 3 && verdict.failure == nil)
     }
 }
+
+@Suite struct FailureTallyTests {
+    @Test func countsByCodeAndForgetsAfterAnHour() {
+        var tally = FailureTally()
+        tally.note("rate_limited", at: 1_000_000)
+        tally.note("rate_limited", at: 1_000_030)
+        tally.note("backend", at: 1_003_000)
+        #expect(tally.counts(at: 1_003_000).map(\.code) == ["rate_limited", "backend"])
+        #expect(tally.counts(at: 1_004_000) == [FailureCount(code: "backend", total: 1, lastHour: 1), FailureCount(code: "rate_limited", total: 2, lastHour: 0)])
+    }
+
+    @Test func differentCodesAreBounded() {
+        var tally = FailureTally()
+        for number in 0..<1000 { tally.note("code\(number)", at: 0) }
+        #expect(tally.counts(at: 0).count == FailureTally.codesMax)
+    }
+}

@@ -169,7 +169,7 @@ import Testing
         await harness.time.waitForSleepers()
         #expect(try await harness.manager.disconnect(harness.account))
         #expect(try await harness.manager.disconnect(harness.account) == false)
-        #expect(await harness.manager.allAccounts().isEmpty)
+        #expect(try await harness.manager.allAccounts().isEmpty)
         #expect(try await harness.stored()?.status == .stopped)
         #expect(try await harness.vault.accounts().isEmpty)
         harness.mailbox.change { $0.interception = nil }

@@ -56,8 +56,15 @@ final class EmulatorResponder: HTTPResponder {
             case ["oauth", "google", "revoke"]: return await OAuthService(google: google).revoke(request)
             default: return .unknownPath
             }
+        case "admin": return await admin(request, context)
         default: return await keys(request) ?? .unknownPath
         }
+    }
+
+    private func admin(_ request: EmulatorRequest, _ context: ConnectionContext) async -> EmulatorReply {
+        guard context.isLoopback else { return .text("the admin API is for loopback clients\n", status: 403) }
+        guard let issuer = issuer.withLock({ $0 }) else { return .text("still starting\n", status: 503) }
+        return await AdminAPI(google: google, issuer: issuer).respond(to: request)
     }
 
     private func keys(_ request: EmulatorRequest) async -> EmulatorReply? {

@@ -1,4 +1,5 @@
 import Foundation
+import GmailProvider
 import MailModel
 
 /// The configuration of `mailsync serve`, checked.
@@ -57,8 +58,7 @@ struct ServiceConfiguration: Sendable {
         var tokenURL: String
         var revokeURL: String
         var unitsPerMinute: Int
-        /// Units by method, for those that differ from the table of 2026.
-        var unitCosts: [String: Int]
+        var unitCosts: GmailUnitCosts
     }
 
     /// - Throws: ``ConfigurationProblems`` naming everything that is wrong.
@@ -132,16 +132,9 @@ struct ServiceConfiguration: Sendable {
     }
 
     private static func google(_ read: inout SettingReader) -> Google {
-        let costs = read.read("GMAIL_UNIT_COSTS", default: [:], accepted: "method=units pairs such as messages.get=20") {
-            text -> [String: Int]? in
-            var costs: [String: Int] = [:]
-            for item in items(text) {
-                let parts = item.split(separator: "=", maxSplits: 1)
-                guard parts.count == 2, let units = Int(parts[1]), (0...10_000).contains(units) else { return nil }
-                costs[String(parts[0])] = units
-            }
-            return costs
-        }
+        let costs = read.read(
+            "GMAIL_UNIT_COSTS", default: GmailUnitCosts(), accepted: "method=units pairs such as messages.get=20",
+            GmailUnitCosts.init(parsing:))
         return Google(
             clientID: read.optional("GOOGLE_CLIENT_ID"), clientSecret: read.optional("GOOGLE_CLIENT_SECRET"),
             apiURL: read.url("GMAIL_API_URL", default: "https://gmail.googleapis.com"),

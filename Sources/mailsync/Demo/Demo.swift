@@ -15,7 +15,7 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "The mailbox: an mbox file, plain or gzip. Without it one is generated.")
     var mbox: String?
 
-    @Option(help: "How many messages to generate, or to take from the mbox at most.")
+    @Option(help: "How many messages to generate (default: 2000).")
     var messages: Int?
 
     @Option(help: "The provider to emulate: google.")
@@ -31,6 +31,7 @@ struct Demo: AsyncParsableCommand {
         if let messages, !(1...1_000_000).contains(messages) {
             throw ValidationError("--messages is \(messages): 1 to 1000000 are accepted")
         }
+        if mbox != nil, messages != nil { throw ValidationError("give --mbox or --messages, not both") }
         guard provider == "google" else { throw ValidationError("--provider is “\(provider)”: google is accepted") }
         if let inject, FaultyPublisher.Plan(inject) == nil {
             throw ValidationError("--inject is “\(inject)”: lost=N and doubled=N are accepted")

@@ -61,10 +61,11 @@ struct DemoRun: Sendable {
         try emulator.google.createMailbox(Self.address)
         if let mbox {
             display.line("reading \(mbox)")
-            try await emulator.google.load(mbox: mbox, into: Self.address, limit: messages)
+            try await emulator.google.load(mbox: mbox, into: Self.address)
         } else {
             try emulator.google.load(
-                MailboxGenerator(count: messages ?? Self.generatedMessages, seed: 1), into: Self.address)
+                MailboxGenerator(seed: 1, address: Self.address, count: messages ?? Self.generatedMessages),
+                into: Self.address)
         }
         let count = try emulator.google.messageIDs(of: Self.address).count
         display.line("provider emulator  \(emulator.baseURL)  \(Self.address) holds \(DemoDisplay.grouped(count)) messages")
@@ -97,7 +98,7 @@ struct DemoRun: Sendable {
         guard let token = emulator.issuer.issue(sub: Self.user, expiresIn: 86_400) else {
             throw DemoFailure("the emulator has no key to sign a token with")
         }
-        let transport = try HTTPTransport(logger: logger)
+        let transport = HTTPTransport(logger: logger)
         let client = DemoClient(transport: transport, baseURL: baseURL, token: token)
         let consumer = try await EventConsumer.open(
             service.natsConfiguration, stream: service.configuration.stream.name, logger: logger)

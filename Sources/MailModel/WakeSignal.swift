@@ -1,15 +1,17 @@
-import MailModel
 import Synchronization
 
 /// One waiting task, and a flag that is not lost when nobody waits.
-final class WakeSignal: Sendable {
+public final class WakeSignal: Sendable {
     private struct State {
         var raised = false
         var waiter: CheckedContinuation<Void, Never>?
     }
     private let state = Mutex(State())
 
-    func raise() {
+    public init() {}
+
+    /// Wakes the waiting task, or the next one to wait.
+    public func raise() {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard let waiter = state.waiter else {
                 state.raised = true
@@ -22,7 +24,7 @@ final class WakeSignal: Sendable {
     }
 
     /// Returns when the signal is raised, the time is over or the task is cancelled, whichever is first.
-    func wait(atMost duration: Duration?, time: any TimeSource) async {
+    public func wait(atMost duration: Duration?, time: any TimeSource) async {
         await withTaskGroup(of: Void.self) { race in
             if let duration {
                 race.addTask {
