@@ -4,24 +4,24 @@ import MailModel
 /// What a test waited for did not happen in time.
 public struct NotInTime: Error, CustomStringConvertible {
     public let description: String
+    public init(_ description: String) { self.description = description }
 }
 
-/// Asks again and again until there is an answer: for facts outside this process, which nothing announces. Prefer a
+/// Asks again and again until the answer is yes: for facts outside this process, which nothing announces. Prefer a
 /// signal where there is one.
 ///
 /// - Parameters:
 ///   - what: named in the error.
 ///   - limit: generous, because it is only used up by a failure.
-/// - Throws: ``NotInTime``, or what `answer` throws.
-public func eventually<R>(
+/// - Throws: ``NotInTime``, or what `holds` throws.
+public func eventually(
     _ what: String, within limit: Duration = .seconds(30), every pause: Duration = .milliseconds(10),
-    isolation: isolated (any Actor)? = #isolation, _ answer: () async throws -> R?
-) async throws -> R {
+    isolation: isolated (any Actor)? = #isolation, _ holds: () async throws -> Bool
+) async throws {
     let time = SystemTime()
     let end = ContinuousClock.now + limit
-    while true {
-        if let answer = try await answer() { return answer }
-        guard ContinuousClock.now < end else { throw NotInTime(description: "\(what): not within \(limit)") }
+    while try await !holds() {
+        guard ContinuousClock.now < end else { throw NotInTime("\(what): not within \(limit)") }
         try await time.sleep(for: pause)
     }
 }

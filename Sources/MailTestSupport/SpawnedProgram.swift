@@ -1,4 +1,5 @@
 import Foundation
+import JetStream
 import MailModel
 import Synchronization
 
@@ -22,11 +23,6 @@ public final class SpawnedProgram: Sendable {
         }
     }
 
-    /// Why there is no process.
-    public struct NotStarted: Error, CustomStringConvertible {
-        public let description: String
-    }
-
     private struct State {
         var exit: Exit?
         var waiters: [Int: CheckedContinuation<Exit?, Never>] = [:]
@@ -43,8 +39,9 @@ public final class SpawnedProgram: Sendable {
     /// - Parameters:
     ///   - environment: all of it; nothing is inherited.
     ///   - output: the file that receives standard output and error.
+    /// - Throws: ``NatsFailure/server(_:)`` when it cannot be started.
     public init(_ path: String, _ arguments: [String] = [], environment: [String: String], output: String) throws {
-        processID = try Self.spawn(path, arguments, environment, output)
+        processID = try ChildProcess.start(path, arguments, environment: environment, output: output)
         outputPath = output
         state = Mutex(State())
         reaper = Reaper(processID)
@@ -112,23 +109,6 @@ public final class SpawnedProgram: Sendable {
         }
         for waiter in waiters { waiter.resume(returning: exit) }
     }
-
-    private static func spawn(
-        _ path: String, _ arguments: [String], _ environment: [String: String], _ output: String
-    ) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        let words = CStrings([path] + arguments)
-        let variables = CStrings(environment.map { "\($0.key)=\($0.value)" })
-        var pid: pid_t = 0
-        let error = posix_spawn(&pid, path, &actions, nil, words.pointers, variables.pointers)
-        guard error == 0 else { throw NotStarted(description: "\(path): \(String(cString: strerror(error)))") }
-        return pid
-    }
 }
 
 /// Waits for a child on a thread of its own, and never signals a process id that may have become somebody else's.
@@ -158,13 +138,4 @@ private final class Reaper: Sendable {
             if !reaped { _ = Foundation.kill(pid, signal) }
         }
     }
-}
-
-/// A null-terminated array of C strings, as `posix_spawn` takes it.
-private final class CStrings {
-    let pointers: [UnsafeMutablePointer<CChar>?]
-
-    init(_ strings: [String]) { pointers = strings.map { strdup($0) } + [nil] }
-
-    deinit { for pointer in pointers { free(pointer) } }
 }
