@@ -4,7 +4,7 @@ import MailStore
 
 /// What the API asks of the sync manager: commands, and reports to show.
 ///
-/// Every function may throw; the API answers 503 then and logs the error, without showing it.
+/// Every function may throw; the API logs the error and answers 503 or 500, without showing it.
 public protocol AccountCommands: Sendable {
     /// Makes the account exist with these tokens, keeping store and cursor if it existed, and starts to sync it.
     ///

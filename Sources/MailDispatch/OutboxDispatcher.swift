@@ -19,7 +19,7 @@ public actor OutboxDispatcher: Service {
 
     private nonisolated let woken = Mutex<Set<UserID>>([])
     private nonisolated let signal = WakeSignal()
-    private nonisolated let stopping = Flag()
+    private nonisolated let stopping = AtomicFlag()
 
     private var ready = ReadyUsers()
     private var memory: [UserID: UserDispatch] = [:]

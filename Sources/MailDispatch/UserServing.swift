@@ -24,7 +24,7 @@ struct UserServing: Sendable {
     let counters: DispatchCounters
     let time: any TimeSource
     let logger: Logger
-    let stopping: Flag
+    let stopping: AtomicFlag
 
     /// Events rendered and sent again at a time, when the stream lost its tail.
     private static let renderedMax = 256

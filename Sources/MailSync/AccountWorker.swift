@@ -28,7 +28,7 @@ struct AccountWorker: Sendable {
     var state = State.scheduled
     var pass: Task<Void, Never>?
     /// Somebody asked for a pass while one was running.
-    let wake = Flag()
+    let wake = AtomicFlag()
     /// The mailbox was checked since the account was connected or the process started.
     var mailboxKnown = false
     /// Consecutive failures; reset by a pass that succeeded or stored something.

@@ -13,9 +13,11 @@ struct FailureTally: Sendable {
 
     mutating func note(_ code: String, at now: Int64) {
         guard entries[code] != nil || entries.count < Self.codesMax else { return }
-        entries[code, default: Entry()].total += 1
-        entries[code]?.minutes[now / 60, default: 0] += 1
-        entries[code]?.minutes = entries[code]?.minutes.filter { $0.key > now / 60 - 60 } ?? [:]
+        var entry = entries[code] ?? Entry()
+        entry.total += 1
+        entry.minutes[now / 60, default: 0] += 1
+        entry.minutes = entry.minutes.filter { $0.key > now / 60 - 60 }
+        entries[code] = entry
     }
 
     func counts(at now: Int64) -> [FailureCount] {

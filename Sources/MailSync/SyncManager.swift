@@ -25,7 +25,7 @@ public actor SyncManager: Service {
     private var lastEpoch = 0
     var failures = FailureTally()
     /// Raised while accounts are due but have no place; read by passes without entering the actor.
-    private let placeWanted = Flag()
+    private let placeWanted = AtomicFlag()
 
     public init(
         settings: SyncSettings, stores: UserStores, vault: TokenVault, tokens: TokenSource,

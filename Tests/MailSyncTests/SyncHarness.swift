@@ -18,7 +18,7 @@ final class SyncHarness: Sendable {
     let vault: TokenVault
     let manager: SyncManager
     let account: AccountKey
-    let behind = Flag()
+    let behind = AtomicFlag()
     private let running = Mutex<Task<Void, any Error>?>(nil)
 
     init(

@@ -28,7 +28,7 @@ import Testing
         let harness = try await SyncHarness()
         harness.mailbox.fill(50)
         let mailbox = harness.mailbox
-        let first = Flag()
+        let first = AtomicFlag()
         first.raise()
         harness.mailbox.change { state in
             state.interception = { call in

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// A yes or no that tasks share without waiting for each other.
-public final class Flag: Sendable {
+public final class AtomicFlag: Sendable {
     private let value = Atomic<Bool>(false)
 
     public init() {}
