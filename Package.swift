@@ -107,7 +107,7 @@ let package = Package(
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
             name: "SystemTests", dependencies: [
-                "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
+                "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
                 "ProviderEmulator", logging,
             ]),
     ],

@@ -21,7 +21,7 @@ final class Stage: Sendable {
     let httpPort: Int
     private let directory: TemporaryDirectory
 
-    init(_ kind: NatsServerKind = .current, provider: EmulatorConfiguration = .init()) async throws {
+    init(_ kind: NatsServerKind = .newest, provider: EmulatorConfiguration = .init()) async throws {
         var logger = Logger(label: "system-test")
         logger.logLevel = .error
         self.logger = logger
@@ -38,7 +38,9 @@ final class Stage: Sendable {
     var logPath: String { "\(directory.path)/mailsync.log" }
     var log: String { FileManager.default.contents(atPath: logPath).map { String(decoding: $0, as: UTF8.self) } ?? "" }
     /// For reports of failures.
-    var logTail: String { log.split(separator: "\n").suffix(30).joined(separator: "\n") }
+    var logTail: String {
+        log.split(separator: "\n").filter { !$0.hasSuffix("[MailAPI] request") }.suffix(30).joined(separator: "\n")
+    }
 
     /// Starts `mailsync serve`; does not wait for it.
     ///
@@ -100,7 +102,7 @@ final class Stage: Sendable {
 
 /// Runs `body` on a stage of its own; shows the end of the service's log when it throws.
 func withStage<R: Sendable>(
-    _ kind: NatsServerKind = .current, provider: EmulatorConfiguration = .init(),
+    _ kind: NatsServerKind = .newest, provider: EmulatorConfiguration = .init(),
     _ body: @Sendable (Stage) async throws -> R
 ) async throws -> R {
     let stage = try await Stage(kind, provider: provider)
@@ -113,6 +115,11 @@ func withStage<R: Sendable>(
         await stage.shutdown()
         throw error
     }
+}
+
+extension NatsServerKind {
+    /// The current one, or the floor where there is no other.
+    static var newest: NatsServerKind { available.first ?? .current }
 }
 
 /// The executable that was built with the tests.
