@@ -143,7 +143,10 @@ struct Service: Sendable {
     // MARK: for the demo
 
     /// The port of the API, once it listens.
-    func boundPort() async throws -> Int { try await api.boundPort() }
+    func boundPort() async throws -> Int {
+        guard let port = await api.port() else { throw DemoFailure("the API does not listen") }
+        return port
+    }
 
     /// How to reach the stream.
     var natsConfiguration: NatsConfiguration { nats.configuration }
