@@ -108,7 +108,10 @@ let package = Package(
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
-            name: "SystemTests", dependencies: ["EventAudit", "MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
+            name: "SystemTests", dependencies: [
+                "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
+                "ProviderEmulator", logging,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

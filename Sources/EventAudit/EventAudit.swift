@@ -74,10 +74,11 @@ public struct EventAudit: Sendable {
 
     /// Takes the next message of the stream.
     public mutating func take(_ message: StreamMessage) {
-        guard let event = EventText(message.payload), event.eventID == message.id else {
+        guard let event = EventText(message.payload) else {
             malformed.append(message.id ?? message.subject)
             return
         }
+        if event.eventID != message.id { malformed.append(message.id ?? message.subject) }
         let hash = SHA256.hash(data: message.payload)
         guard hashes.updateValue(hash, forKey: event.eventID) == nil else {
             receivedTwice.append(event.eventID)

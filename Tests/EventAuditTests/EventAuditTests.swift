@@ -82,6 +82,9 @@ import Testing
         var audit = EventAudit()
         audit.take(StreamMessage(subject: "user.u1.email.received", id: "x", payload: Array("{".utf8)))
         audit.take(StreamMessage(subject: events[0].subject, id: "wrong", payload: events[0].payload()))
-        #expect(audit.report(provider: [], stored: []).malformed == ["x", "wrong"])
+        audit.take(StreamMessage(subject: events[0].subject, id: events[0].id, payload: events[0].payload()))
+        let report = audit.report(provider: [], stored: [])
+        #expect(report.malformed == ["x", "wrong"])
+        #expect(report.duplicates == ["e1"], "the same event under two message ids")
     }
 }

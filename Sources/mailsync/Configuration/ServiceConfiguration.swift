@@ -1,3 +1,4 @@
+import Accounts
 import Foundation
 import GmailProvider
 import MailModel
@@ -66,8 +67,8 @@ struct ServiceConfiguration: Sendable {
         var read = SettingReader(values)
         dataDirectory = read.text("DATA_DIR", default: "data")
         authDatabasePath = read.text("AUTH_DB_PATH", default: "\(dataDirectory)/auth.db")
-        encryptionKey = read.optional("ENCRYPTION_KEY")
-        operatorToken = read.optional("OPERATOR_TOKEN")
+        encryptionKey = Self.secret("ENCRYPTION_KEY", &read) { _ = try EncryptionKeys(parsing: $0) }
+        operatorToken = Self.secret("OPERATOR_TOKEN", &read) { _ = try OperatorToken(Secret($0)) }
         http = Self.http(&read)
         nats = Self.nats(&read)
         stream = Self.stream(&read)
@@ -148,6 +149,19 @@ struct ServiceConfiguration: Sendable {
         read.read(variable, default: nil, accepted: "the path of a readable file") { path -> String?? in
             FileManager.default.isReadableFile(atPath: path) ? .some(path) : nil
         }
+    }
+
+    /// A secret that the type which uses it checks; what that throws names the variable and tells nothing of the value.
+    private static func secret(
+        _ variable: String, _ read: inout SettingReader, _ check: (String) throws -> Void
+    ) -> String? {
+        guard let text = read.optional(variable) else { return nil }
+        do {
+            try check(text)
+        } catch {
+            read.note("\(error)")
+        }
+        return text
     }
 
     private static func headers(_ text: String) -> HeaderSelection? {
