@@ -198,6 +198,17 @@ private struct EventText: Decodable {
         self = event
     }
 
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        eventID = try fields.decode(String.self, forKey: .eventID)
+        seq = try fields.decode(Int64.self, forKey: .seq)
+        messageID = try fields.decodeIfPresent(String.self, forKey: .messageID)
+        threadID = try fields.decodeIfPresent(String.self, forKey: .threadID)
+        date = try fields.decodeIfPresent(Int64.self, forKey: .date)
+        // In account.labels the labels are objects, which the audit does not read.
+        labels = messageID == nil ? nil : try fields.decodeIfPresent([String].self, forKey: .labels)
+    }
+
     private enum CodingKeys: String, CodingKey {
         case seq, labels
         case eventID = "event_id"

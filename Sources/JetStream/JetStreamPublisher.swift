@@ -49,7 +49,8 @@ public final class JetStreamPublisher: EventPublisher {
     public func connections() -> AsyncStream<Int> { state.connections() }
 
     public func publish(_ message: OutboundMessage) async -> PublishOutcome {
-        let answer = await state.exchange(message.subject, messageID: message.id, payload: message.payload)
+        let answer = await state.exchange(
+            message.subject, messageID: message.id, payload: message.payload, connection: message.connection)
         return PublishOutcome(answer, stream: stream.name)
     }
 

@@ -47,12 +47,17 @@ final class PublisherState: Sendable {
     var isStopping: Bool { state.withLock { $0.stopping } }
 
     /// Sends and waits for the answer.
-    func exchange(_ subject: String, messageID: String? = nil, payload: [UInt8]) async -> Answer {
+    ///
+    /// - Parameter connection: the only one over which it may be sent; nil: any. It is enough to check it here: what
+    ///   waits when a connection ends is never sent over the next one.
+    func exchange(
+        _ subject: String, messageID: String? = nil, payload: [UInt8], connection: Int? = nil
+    ) async -> Answer {
         await withCheckedContinuation { answer in
             let outgoing = Outgoing(subject: subject, messageID: messageID, payload: payload, answer: answer)
             let refused: Answer? = state.withLock { state in
                 if state.stopping || state.ended { return .closed }
-                guard state.connected else { return .notConnected }
+                guard state.connected, connection ?? state.epoch == state.epoch else { return .notConnected }
                 state.waiting.append(outgoing)
                 return nil
             }

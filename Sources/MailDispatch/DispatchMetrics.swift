@@ -1,66 +1,66 @@
 import MailModel
-import Synchronization
 
-/// What the dispatcher has done since the start, for status and metrics.
-public struct DispatchReport: Sendable, Hashable {
-    /// Messages the stream acknowledged as new.
-    public var published: Int
-    /// Messages the stream had before.
-    public var duplicates: Int
-    /// Attempts whose outcome was unknown.
-    public var unknowns: Int
-    /// Users whose publishing stands at a message that can never be stored.
-    public var deadLetters: Int
-    /// Users whose store is behind the stream.
-    public var storesBehind: Int
-    /// Users being served now.
-    public var usersInFlight: Int
-    /// Publish to acknowledgement, over the last 1024 messages, in milliseconds; nil before the first.
-    public var latencyMedianMilliseconds: Double?
-    public var latency99thMilliseconds: Double?
-    /// Why nothing is published now; nil while publishing is possible.
-    public var stoppedBecause: String?
-}
-
-/// Counters that the serving tasks share.
-final class DispatchCounters: Sendable {
-    /// Latencies kept.
-    static let latenciesMax = 1024
-
-    struct State: Sendable {
-        var published = 0
-        var duplicates = 0
-        var unknowns = 0
-        var deadLetters: Set<UserID> = []
-        var behind: Set<UserID> = []
-        var stoppedBecause: String?
-        var latencies: [Double] = []
-        var nextLatency = 0
+/// How publishing is doing.
+public struct DispatchMetrics: Sendable, Hashable {
+    public enum State: Sendable, Hashable {
+        /// No connection yet, or it was lost.
+        case disconnected
+        case open
+        /// Publishing waits: with the reason.
+        case paused(String)
+        /// Publishing is not permitted: with the server's words. Ends with the next connection.
+        case halted(String)
     }
 
-    private let state = Mutex(State())
+    public var state: State = .disconnected
+    /// Messages that the stream acknowledged since the start, duplicates included.
+    public var published = 0
+    /// Those of them that it had before.
+    public var duplicates = 0
+    /// Publishes of which nothing is known.
+    public var unknowns = 0
+    /// Times the stream was asked for a user's last message.
+    public var lookups = 0
+    /// Confirmed events that were sent again because the stream had lost them.
+    public var resent = 0
+    /// Users whose publishing is stopped at a message that can never be published, as far as they were met.
+    public var deadLetters = 0
+    /// Users whose store is older than the stream, as far as they were met.
+    public var behind = 0
+    /// Messages on their way now.
+    public var inFlight = 0
+    public var usersActive = 0
+    public var usersReady = 0
+    public var usersWaiting = 0
+    /// When the oldest event was recorded that waits in an outbox that was looked at.
+    public var oldestUnpublishedAt: UnixSeconds?
+    /// From sending to the acknowledgement, in milliseconds; nil before the first.
+    public var latencyMedianMilliseconds: Double?
+    public var latency99thPercentileMilliseconds: Double?
 
-    func change<R: Sendable>(_ body: (inout State) -> R) -> R { state.withLock { body(&$0) } }
+    public init() {}
+}
 
-    func note(latencyMilliseconds: Double) {
-        state.withLock { state in
-            if state.latencies.count < Self.latenciesMax {
-                state.latencies.append(latencyMilliseconds)
-            } else {
-                state.latencies[state.nextLatency] = latencyMilliseconds
-                state.nextLatency = (state.nextLatency + 1) % Self.latenciesMax
-            }
+/// The last latencies, in a ring.
+struct LatencyRing: Sendable {
+    private var values: [Double] = []
+    private var next = 0
+    private let capacity: Int
+
+    init(capacity: Int) { self.capacity = max(1, capacity) }
+
+    mutating func add(_ milliseconds: Double) {
+        if values.count < capacity {
+            values.append(milliseconds)
+        } else {
+            values[next] = milliseconds
+            next = (next + 1) % capacity
         }
     }
 
-    func report(usersInFlight: Int) -> DispatchReport {
-        let state = state.withLock { $0 }
-        let sorted = state.latencies.sorted()
-        let quantile = { (q: Double) in sorted.isEmpty ? nil : sorted[min(sorted.count - 1, Int(Double(sorted.count) * q))] }
-        return DispatchReport(
-            published: state.published, duplicates: state.duplicates, unknowns: state.unknowns,
-            deadLetters: state.deadLetters.count, storesBehind: state.behind.count, usersInFlight: usersInFlight,
-            latencyMedianMilliseconds: quantile(0.5), latency99thMilliseconds: quantile(0.99),
-            stoppedBecause: state.stoppedBecause)
+    /// - Parameter share: 0.5 for the median.
+    func percentile(_ share: Double) -> Double? {
+        guard !values.isEmpty else { return nil }
+        return values.sorted()[min(values.count - 1, Int(Double(values.count) * share))]
     }
 }

@@ -1,28 +1,35 @@
-/// The limits of the dispatcher.
-public struct DispatchSettings: Sendable, Hashable {
-    /// So many users are served at once; each has one message in flight.
-    public var usersMax: Int
-    /// A user gives its place to the next after so many rows.
-    public var quantumRows: Int
-    /// The wait after a first unknown outcome, before jitter.
-    public var firstRetry: Duration
-    /// No wait is longer.
-    public var longestRetry: Duration
-    /// Events older than this have left the stream (`STREAM_MAX_AGE`): they are not sent again when it lost its tail.
-    public var streamMaxAge: Duration
-    /// How long the stream remembers message ids (`STREAM_DUPLICATE_WINDOW`).
-    public var duplicateWindow: Duration
+import MailModel
 
-    public init(
-        usersMax: Int = 256, quantumRows: Int = 256, firstRetry: Duration = .milliseconds(50),
-        longestRetry: Duration = .seconds(30), streamMaxAge: Duration = .seconds(30 * 86_400),
-        duplicateWindow: Duration = .seconds(600)
-    ) {
-        self.usersMax = usersMax
-        self.quantumRows = quantumRows
-        self.firstRetry = firstRetry
-        self.longestRetry = longestRetry
-        self.streamMaxAge = streamMaxAge
-        self.duplicateWindow = duplicateWindow
+/// The dispatcher's limits.
+public struct DispatchSettings: Sendable, Hashable {
+    /// Users whose events are being published at the same time; each has one message in flight.
+    public var usersAtOnceMax = 256
+    /// Messages of one user in a row, before others get their turn.
+    public var quantumMessages = 200
+    /// Rows read from an outbox at once; progress is written after each such chunk.
+    public var chunkRows = 100
+    /// How old events may be that are sent again because the stream lost them (`STREAM_MAX_AGE`), in seconds.
+    public var streamMaxAgeSeconds: Int64 = 30 * 24 * 3600
+    /// Interval of the visits to all users' stores, a back-stop for lost wake-ups, in milliseconds; nil: never.
+    public var sweepIntervalMilliseconds: Int64? = 600_000
+    /// How long a graceful stop waits for what is in flight, in milliseconds.
+    public var stopMillisecondsMax: Int64 = 8_000
+    /// Latencies kept for the percentiles.
+    public var latenciesKept = 1_024
+
+    public init() {}
+}
+
+/// Waiting times between attempts: exponential from 50 ms to 30 s, with full jitter.
+struct Backoff: Sendable, Hashable {
+    static let millisecondsMin: Int64 = 50
+    static let millisecondsMax: Int64 = 30_000
+
+    /// - Parameters:
+    ///   - attempts: failed attempts so far, at least 1.
+    ///   - jitter: 0 up to but not including 1.
+    static func milliseconds(attempts: Int, jitter: Double) -> Int64 {
+        let ceiling = min(millisecondsMax, millisecondsMin << Int64(min(max(attempts, 1), 20)))
+        return millisecondsMin + Int64(Double(ceiling - millisecondsMin) * jitter)
     }
 }

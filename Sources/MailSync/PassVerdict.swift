@@ -35,6 +35,9 @@ struct PassVerdict: Sendable, Hashable {
     /// What a parked account waits for when its grant is gone.
     static let waitingForUser = "the user to sign in again"
 
+    /// What a parked account waits for when its store is behind the stream.
+    static let waitingForRebuild = "the store to be rebuilt"
+
     /// - Parameter random: uniform in 0..<1, for jitter.
     static func decide(_ ending: PassEnding, failures: Int, settings: SyncSettings, random: Double) -> PassVerdict {
         switch ending {
@@ -70,7 +73,7 @@ struct PassVerdict: Sendable, Hashable {
                 .stop, code: "store_behind_stream",
                 "the stream holds later events of this user than the store; nothing is synced or published")
             return PassVerdict(
-                next: .park(.storeBehindStream), failures: failures, waitingFor: "the store to be rebuilt",
+                next: .park(.storeBehindStream), failures: failures, waitingFor: waitingForRebuild,
                 failure: failure)
         case let failure as SyncFailure:
             return syncFailed(failure, failures: failures, settings: settings, random: random)

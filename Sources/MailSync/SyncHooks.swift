@@ -6,15 +6,11 @@ public struct SyncHooks: Sendable {
     public var committed: @Sendable (UserID) -> Void
     /// What is in the way of writing more, if anything: the disk's reserve is used up.
     public var obstacle: @Sendable () -> String?
-    /// The stream is known to hold later events of the user than the store.
-    public var storeIsBehindStream: @Sendable (UserID) async -> Bool
 
     public init(
-        committed: @escaping @Sendable (UserID) -> Void, obstacle: @escaping @Sendable () -> String? = { nil },
-        storeIsBehindStream: @escaping @Sendable (UserID) async -> Bool = { _ in false }
+        committed: @escaping @Sendable (UserID) -> Void, obstacle: @escaping @Sendable () -> String? = { nil }
     ) {
         self.committed = committed
         self.obstacle = obstacle
-        self.storeIsBehindStream = storeIsBehindStream
     }
 }

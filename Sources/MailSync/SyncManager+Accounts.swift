@@ -70,6 +70,21 @@ extension SyncManager {
         return true
     }
 
+    /// The stream holds later events of this user than the store: syncing stops, so that nothing is numbered anew.
+    public func storeFoundBehindStream(_ user: UserID) async {
+        let mine = workers.values.filter { $0.key.user == user }
+        for worker in mine {
+            let key = worker.key
+            unschedule(key)
+            workers[key]?.epoch = newEpoch()
+            workers[key]?.pass = nil
+            workers[key]?.state = .parked
+            workers[key]?.waitingFor = PassVerdict.waitingForRebuild
+            worker.pass?.cancel()
+        }
+        for worker in mine { await worker.pass?.value }
+    }
+
     /// The accounts of one user, as the store has them now, in a fixed order.
     public func accounts(of user: UserID) async throws -> [AccountSnapshot] {
         let stored = try await stores.useExisting(user) { store in try await store.read { try $0.accounts() } }

@@ -144,7 +144,6 @@ public actor SyncManager: Service {
         else {
             throw CancellationError()
         }
-        if await hooks.storeIsBehindStream(key.user) { throw StoreBehindStream() }
         let session = provider.session(
             since: worker.since, tokens: try await tokens.tokens(for: key), budget: budgets.budget(for: key))
         let sliceEnd = time.nowMilliseconds() + settings.slice.milliseconds
@@ -157,7 +156,7 @@ public actor SyncManager: Service {
                 takeWake: { worker.wake.take() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) }),
-            mailboxKnown: worker.mailboxKnown)
+            mailboxKnown: worker.mailboxKnown, refusesStoreBehindStream: worker.epoch == 0)
     }
 
     private func committed(_ stored: AccountSync, epoch: Int) {

@@ -37,10 +37,13 @@ struct SyncPass: Sendable {
     let context: PassContext
     /// The mailbox was checked since the account was connected or the process started.
     var mailboxKnown: Bool
+    /// A store that was found behind the stream is left alone; false after somebody connected, who may try again.
+    var refusesStoreBehindStream = true
 
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
+        if refusesStoreBehindStream, state?.status == .behindStream { throw StoreBehindStream() }
         var machine = PassMachine(phase: state?.phase ?? .starting, mailboxKnown: mailboxKnown && state != nil)
         while machine.step != .done {
             try Task.checkCancellation()

@@ -62,9 +62,10 @@ struct Service: Sendable {
         let nats = try await NatsAccess.open(configuration, logger: logger)
         let publisher = try await JetStreamPublisher.connect(
             nats.configuration, stream: configuration.stream.jetStream, logger: logger)
+        let behind = BehindStreamRelay()
         let dispatcher = OutboxDispatcher(
-            settings: configuration.stream.dispatch, stores: stores, publisher: decorate(publisher),
-            markPath: "\(directory)/stream.json", time: time, logger: logger)
+            stores: stores, publisher: decorate(publisher), settings: configuration.stream.dispatch, time: time,
+            logger: logger, onBehind: { user in await behind.tell(user) })
 
         // Providers, and the workers that ask them.
         let transport = HTTPTransport(logger: logger)
@@ -80,9 +81,9 @@ struct Service: Sendable {
             ],
             budgets: [.google: Budgets(limits: configuration.google.quota, time: time)],
             hooks: SyncHooks(
-                committed: { user in dispatcher.wake(user) }, obstacle: { reserve.obstacle() },
-                storeIsBehindStream: { user in await dispatcher.findsBehind(user) }),
+                committed: { user in dispatcher.wake(user) }, obstacle: { reserve.obstacle() }),
             time: time, logger: logger)
+        behind.connect { user in await manager.storeFoundBehindStream(user) }
 
         // The API, last: it is up when everything behind it is.
         let commands = ServiceCommands(
@@ -143,7 +144,10 @@ struct Service: Sendable {
     // MARK: for the demo
 
     /// The port of the API, once it listens.
-    func boundPort() async throws -> Int { try await api.boundPort() }
+    func boundPort() async throws -> Int {
+        guard let port = await api.port() else { throw DemoFailure("the API does not listen") }
+        return port
+    }
 
     /// How to reach the stream.
     var natsConfiguration: NatsConfiguration { nats.configuration }

@@ -39,7 +39,7 @@ struct ServiceCommands: AccountCommands {
     func overview() async throws -> ServiceReport {
         let now = time.now()
         let accounts = try await manager.allAccounts(refreshing: Self.refreshedUsersMax)
-        let dispatch = await dispatcher.report()
+        let dispatch = await dispatcher.metrics()
         return ServiceReport(
             version: MailsyncVersion.current, uptimeSeconds: now - startedAt, stream: await stream(dispatch),
             accounts: Dictionary(accounts.map { ($0.status, 1) }, uniquingKeysWith: +),
@@ -58,11 +58,11 @@ struct ServiceCommands: AccountCommands {
         return problems
     }
 
-    private func stream(_ dispatch: DispatchReport) async -> ServiceReport.Stream {
+    private func stream(_ dispatch: DispatchMetrics) async -> ServiceReport.Stream {
         var stream = ServiceReport.Stream(
             connected: publisher.isConnected, name: streamName,
             serverVersion: publisher.server.map { "\($0.version)" },
-            trouble: dispatch.stoppedBecause ?? publisher.lastFailure.map { "\($0)" })
+            trouble: dispatch.state.trouble ?? publisher.lastFailure.map { "\($0)" })
         do {
             if stream.connected { stream.lastSequence = try await publisher.streamState().lastSequence }
         } catch {
@@ -117,9 +117,19 @@ extension AccountReport {
     }
 }
 
-extension DispatchReport {
+extension DispatchMetrics {
     fileprivate var latency: ServiceReport.Latency? {
-        guard let latencyMedianMilliseconds, let latency99thMilliseconds else { return nil }
-        return .init(p50Milliseconds: latencyMedianMilliseconds, p99Milliseconds: latency99thMilliseconds)
+        guard let latencyMedianMilliseconds, let latency99thPercentileMilliseconds else { return nil }
+        return .init(p50Milliseconds: latencyMedianMilliseconds, p99Milliseconds: latency99thPercentileMilliseconds)
+    }
+}
+
+extension DispatchMetrics.State {
+    /// Why nothing is published; nil when it is.
+    fileprivate var trouble: String? {
+        switch self {
+        case .open, .disconnected: nil
+        case .paused(let reason), .halted(let reason): reason
+        }
     }
 }

@@ -15,6 +15,7 @@ import Testing
             .updated(
                 LabelUpdate(id: "m1", threadID: "t1", labels: ["INBOX"], added: [], removed: ["UNREAD"], restored: false)),
             .deleted(id: "m2", threadID: "t2"),
+            .account(.labels([MailLabel(id: "INBOX", name: "INBOX", type: "system")])),
         ]
         for (index, body) in bodies.enumerated() {
             events.append(
@@ -56,7 +57,7 @@ import Testing
         #expect(audit(events + [events[1]]).duplicates == ["e2"])
         var again = events[1]
         again.id = "other"
-        again.seq = 6
+        again.seq = 7
         let report = audit(events + [again])
         #expect(report.duplicates == ["m1"])
         #expect(report.unexpected == ["other"])

@@ -97,7 +97,7 @@ import Testing
         return json
     }
 
-    private static let big = String(repeating: "é", count: 300_000)
+    private static let big = String(repeating: "é", count: 270_000)
 
     @Test func aPayloadOfExactlyTheLimitIsNotCut() throws {
         var message = message()
@@ -128,7 +128,7 @@ import Testing
 
     @Test func longListsAndTextsAreCutLast() throws {
         var message = message()
-        message.to = (0..<60_000).map { "address\($0)@example.com" }
+        message.to = (0..<30_000).map { "address\($0)@example.com" }
         message.subject = Self.big
         let json = try cut(message)
         #expect((json["to_addrs"] as? [String])?.count == 1000)
@@ -138,10 +138,10 @@ import Testing
 
     @Test func theLastCutAlwaysFits() throws {
         let worst = String(repeating: "\0", count: 400)
-        let list = Array(repeating: worst, count: 5000)
+        let list = Array(repeating: worst, count: 120)
         var message = message()
         (message.to, message.cc, message.bcc, message.labels) = (list, list, list, list)
-        (message.subject, message.sender, message.snippet) = (Self.big, Self.big, Self.big)
+        (message.subject, message.sender, message.snippet) = (worst, worst, worst)
         #expect((try cut(message)["bcc_addrs"] as? [String])?.count == 40)
         let update = LabelUpdate(id: "m", threadID: "t", labels: list, added: list, removed: list, restored: true)
         let labels = AccountEvent.labels(list.map { MailLabel(id: $0, name: $0, type: $0) })

@@ -18,7 +18,6 @@ final class SyncHarness: Sendable {
     let vault: TokenVault
     let manager: SyncManager
     let account: AccountKey
-    let behind = AtomicFlag()
     private let running = Mutex<Task<Void, any Error>?>(nil)
 
     init(
@@ -37,7 +36,6 @@ final class SyncHarness: Sendable {
             provider: .google, clientID: "id", clientSecret: Secret("secret"), tokenURL: "https://localhost/token",
             send: { _ in throw TransportError.shutDown })
         account = AccountKey(user: try UserID("alice"), provider: .google, inbox: .primary)
-        let behind = behind
         manager = SyncManager(
             settings: settings, stores: stores, vault: vault,
             tokens: TokenSource(vault: vault, clients: [client], time: time), providers: [mailbox],
@@ -45,7 +43,7 @@ final class SyncHarness: Sendable {
                 .google: Budgets(
                     limits: QuotaLimits(accountPerMinute: 1_000_000, projectPerMinute: 1_000_000), time: time)
             ],
-            hooks: SyncHooks(committed: { _ in }, storeIsBehindStream: { _ in behind.isRaised }), time: time,
+            hooks: SyncHooks(committed: { _ in }), time: time,
             logger: logger)
     }
 

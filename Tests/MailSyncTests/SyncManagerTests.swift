@@ -232,14 +232,28 @@ import Testing
         try await harness.stop()
     }
 
-    @Test func aStoreBehindTheStreamIsNotSynced() async throws {
-        let harness = try await SyncHarness()
-        harness.mailbox.fill(5)
-        harness.behind.raise()
-        harness.start()
-        try await harness.connect()
-        try await harness.until { $0.isParked }
-        #expect(harness.mailbox.calls.isEmpty)
-        try await harness.stop()
+    @Test func aStoreBehindTheStreamIsLeftAloneAlsoAcrossARestart() async throws {
+        let first = try await SyncHarness()
+        first.mailbox.fill(5)
+        first.start()
+        try await first.connect()
+        try await first.idle()
+        let account = first.account
+        try await first.stores.use(account.user) { store in
+            try await store.write { try $0.setStatus(account, .behindStream(message: "older copy"), at: 0) }
+        }
+        await first.manager.storeFoundBehindStream(account.user)
+        let calls = first.mailbox.calls.count
+        first.mailbox.deliver("new")
+        _ = await first.manager.wake(user: account.user)
+        try await first.until { $0.isParked }
+        try await first.stop()
+
+        let second = try await SyncHarness(mailbox: first.mailbox, directory: first.directory, time: first.time)
+        second.start()
+        try await second.until { $0.isParked }
+        #expect(second.mailbox.calls.count == calls)
+        #expect(try await second.received().count == 5)
+        try await second.stop()
     }
 }

@@ -28,14 +28,11 @@ enum Snippet {
                 needsSpace = count > 0
                 continue
             }
-            if needsSpace {
-                out.append(" ")
-                count += 1
-                needsSpace = false
-            }
+            count += needsSpace ? 2 : 1
+            guard count <= charactersMax else { break }
+            if needsSpace { out.append(" ") }
+            needsSpace = false
             out.unicodeScalars.append(scalar)
-            count += 1
-            if count >= charactersMax { break }
         }
         return out
     }

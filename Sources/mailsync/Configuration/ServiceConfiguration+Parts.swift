@@ -35,7 +35,11 @@ extension ServiceConfiguration.Stream {
             duplicateWindowMilliseconds: duplicateWindow.milliseconds)
     }
 
-    var dispatch: DispatchSettings { DispatchSettings(streamMaxAge: maxAge, duplicateWindow: duplicateWindow) }
+    var dispatch: DispatchSettings {
+        var settings = DispatchSettings()
+        settings.streamMaxAgeSeconds = maxAge.milliseconds / 1000
+        return settings
+    }
 }
 
 extension ServiceConfiguration.JWT {
