@@ -23,6 +23,7 @@ let package = Package(
     products: [
         .executable(name: "mailsync", targets: ["mailsync"]),
         .library(name: "ProviderEmulator", targets: ["ProviderEmulator"]),
+        .executable(name: "Benchmarks", targets: ["Benchmarks"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -71,6 +72,17 @@ let package = Package(
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
+        // What the machine can do at best: plain C on the same libraries, with the same schema and payloads.
+        .target(
+            name: "PlainLimits",
+            linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("nats"), .linkedLibrary("curl")]),
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "PlainLimits", "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts",
+                "MailSync", "MailDispatch", "ProviderEmulator", arguments, logging,
+            ]),
+
         .testTarget(name: "ArchitectureTests", dependencies: ["MailTestSupport"]),
         .testTarget(name: "MailModelTests", dependencies: ["MailModel", "MailTestSupport"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["HTTPTransport", "MailTestSupport", logging]),
@@ -107,6 +119,7 @@ let package = Package(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
+        .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"]),
         .testTarget(
             name: "SystemTests", dependencies: [
                 "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
