@@ -17,7 +17,7 @@ struct OutboxMeasurement: Sendable {
         let events = mailboxes.reduce(0) { $0 + $1.events }
         let pipeline = try await Pipeline.start(directory, expecting: events, logger: logger)
         let measurement = try await Measurement.take {
-            let seconds = try await Pipeline.drive([{ try await pipeline.dispatcher.run() }]) {
+            let seconds = try await Pipeline.drive([{ await pipeline.dispatcher.run() }]) {
                 let began = ContinuousClock.now
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for mailbox in mailboxes { group.addTask { try await Self.store(mailbox, pipeline) } }

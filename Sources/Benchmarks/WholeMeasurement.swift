@@ -18,7 +18,7 @@ struct WholeMeasurement: Sendable {
         }
         let measurement = try await Measurement.take {
             let seconds = try await Pipeline.drive([
-                { try await pipeline.dispatcher.run() }, { try await sync.manager.run() },
+                { await pipeline.dispatcher.run() }, { try await sync.manager.run() },
             ]) {
                 let began = ContinuousClock.now
                 try await sync.connect(accounts)

@@ -65,7 +65,7 @@ struct ServiceCommands: AccountCommands {
     private func stream(_ dispatch: DispatchMetrics) async -> ServiceReport.Stream {
         var stream = ServiceReport.Stream(
             connected: publisher.isConnected, name: streamName,
-            serverVersion: publisher.server.map { "\($0.version)" },
+            serverVersion: publisher.server?.version.map { "\($0)" },
             trouble: dispatch.state.trouble ?? publisher.lastFailure.map { "\($0)" })
         do {
             if stream.connected { stream.lastSequence = try await publisher.streamState().lastSequence }
