@@ -17,6 +17,7 @@ public enum NatsServerKind: String, Sendable, CaseIterable {
         return false
     }
 
+    /// The program; nil where it is not installed.
     public var binary: NatsServerBinary? {
         switch self {
         case .current: Self.installed.filter { $0.version >= .durableAcknowledgements }.max { $0.version < $1.version }
@@ -34,6 +35,7 @@ public enum NatsServerKind: String, Sendable, CaseIterable {
 /// A real nats-server for one test, with its data in a directory that goes away with it. It can be killed, frozen,
 /// started again on the same port, and robbed of its data.
 public final class NatsServerFixture: Sendable {
+    /// The program ended, or did not answer in time.
     public struct NotStarted: Error, CustomStringConvertible {
         public var description: String
     }
@@ -74,6 +76,7 @@ public final class NatsServerFixture: Sendable {
 
     deinit { end(SIGKILL) }
 
+    /// The program's version, and where clients reach it.
     public var version: ServerVersion { binary.version }
     public var url: String { "nats://127.0.0.1:\(port)" }
     /// Quick time-outs, for tests.

@@ -85,8 +85,14 @@ enum DocumentationRule {
         return text
     }
 
+    /// By a comment of its own, or by that of the one-line declarations it follows without an empty line.
     private static func isDocumented(_ file: SourceFile, _ index: Int) -> Bool {
-        file.commentsAround(index).contains("///") || file.commentsAround(index).contains("/**")
+        let comments = file.commentsAround(index)
+        if comments.contains("///") || comments.contains("/**") { return true }
+        guard comments.isEmpty, index > 0, file.code[index - 1].trimmed.hasPrefix("public ") else { return false }
+        let above = file.code[index - 1]
+        let isOneLine = above.count { $0 == "{" } == above.count { $0 == "}" }
+        return isOneLine && isDocumented(file, index - 1)
     }
 }
 

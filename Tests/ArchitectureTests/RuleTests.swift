@@ -153,7 +153,8 @@ struct RuleTests {
             "public protocol P {",
             "public enum E {", "public var x: Int {", "public typealias T = Int", "public subscript(i: Int) -> Int {",
             "public init(\n a: Int\n) throws(E) {",
-            "/// Of another.\n\npublic func f()", "public actor A {", "public nonisolated func f()",
+            "/// Of another.\n\npublic func f()", "/// It.\npublic let x = 1\n\npublic func f()", "public actor A {",
+            "public nonisolated func f()",
         ])
     func undocumented(text: String) {
         #expect(DocumentationRule.violations(in: source(text), requirements: ["required"]).count == 1)
@@ -162,7 +163,9 @@ struct RuleTests {
     @Test(
         "documented and exempt ones are not",
         arguments: [
-            "/// It.\npublic func f() {}", "/// It.\n@discardableResult\npublic func f() {}", "func f() {}",
+            "/// It.\npublic func f() {}",
+            "/// They.\npublic func required() {}\npublic func f() { 1 }",
+            "/// It.\n@discardableResult\npublic func f() {}", "func f() {}",
             "public init(a: Int) {",
             "public extension A {", "public var description: String { \"\" }", "public func required() {}",
             "public import Foundation",
