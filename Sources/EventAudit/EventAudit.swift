@@ -101,7 +101,9 @@ public struct EventAudit: Sendable {
             mail[id]?.labels = event.labels ?? []
             mail[id]?.exists = true
         } else if subject.hasSuffix(".email.deleted") {
-            guard mail[id]?.exists == true else { return malformed.append("\(event.eventID): deletion of an unknown message") }
+            guard mail[id]?.exists == true else {
+                return malformed.append("\(event.eventID): deletion of an unknown message")
+            }
             mail[id]?.exists = false
         }
     }
@@ -128,7 +130,9 @@ public struct EventAudit: Sendable {
     private func differences(_ id: String, _ mail: Mail, _ message: ProviderMessage) -> [String] {
         var found: [String] = []
         if !mail.exists { found.append("\(id): deleted in the stream, exists at the provider") }
-        if mail.labels != message.labels { found.append("\(id): labels \(mail.labels) in the stream, \(message.labels) at the provider") }
+        if mail.labels != message.labels {
+            found.append("\(id): labels \(mail.labels) in the stream, \(message.labels) at the provider")
+        }
         if mail.threadID != message.threadID { found.append("\(id): another thread") }
         if mail.date != message.date { found.append("\(id): another date") }
         return found
@@ -142,7 +146,9 @@ public struct EventAudit: Sendable {
                 report.unpublished.append(event.id)
                 continue
             }
-            if hash != SHA256.hash(data: event.payload) { report.different.append("event \(event.id): other content in the stream") }
+            if hash != SHA256.hash(data: event.payload) {
+                report.different.append("event \(event.id): other content in the stream")
+            }
         }
         report.unexpected = hashes.keys.filter { !known.contains($0) }.sorted()
     }

@@ -13,7 +13,8 @@ import Testing
             .received(MessageMeta(id: "m1", threadID: "t1", date: 10, labels: ["INBOX", "UNREAD"])),
             .received(MessageMeta(id: "m2", threadID: "t2", date: 20, labels: ["INBOX"])),
             .updated(
-                LabelUpdate(id: "m1", threadID: "t1", labels: ["INBOX"], added: [], removed: ["UNREAD"], restored: false)),
+                LabelUpdate(
+                    id: "m1", threadID: "t1", labels: ["INBOX"], added: [], removed: ["UNREAD"], restored: false)),
             .deleted(id: "m2", threadID: "t2"),
             .account(.labels([MailLabel(id: "INBOX", name: "INBOX", type: "system")])),
         ]

@@ -116,7 +116,8 @@ extension SystemTests {
                 let process = try stage.spawn([
                     "HTTP_PORT": "eighty", "SYNC_INTERVAL": "soon", "STREAM_REPLICAS": "0",
                     "GMAIL_API_URL": "ftp://mail.example", "BETTER_AUTH_JWKS_URL": "", "LOG_LEVEL": "loud",
-                    "NATS_URL": "http://user:Zeppelin@nats.example:4222", "ENCRYPTION_KEY": "Zeppelin-not-a-key", "OPERATOR_TOKEN": "Zeppelin",
+                    "NATS_URL": "http://user:Zeppelin@nats.example:4222", "ENCRYPTION_KEY": "Zeppelin-not-a-key",
+                    "OPERATOR_TOKEN": "Zeppelin",
                 ])
                 let exit = await process.program.waitForExit(within: .seconds(30))
                 #expect(exit != nil && exit != .code(0))
