@@ -8,7 +8,7 @@ extension SystemTests {
     /// The real process is killed while it works; afterwards nothing is lost, doubled or out of order.
     @Suite struct CrashTests {
         /// At every named point, and at random moments, during a backfill with live changes.
-        @Test(.timeLimit(.minutes(5)), arguments: NatsServerKind.available.prefix(1))
+        @Test(.timeLimit(.minutes(5)), arguments: NatsServerKind.available)
         func killedAnywhere(_ kind: NatsServerKind) async throws {
             let seed = SeededGenerator.seedOfThisRun
             let plan = Kill.plan(seed: seed)
