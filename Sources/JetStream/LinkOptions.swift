@@ -23,6 +23,8 @@ final class LinkOptions {
         try check("time-out", natsOptions_SetTimeout(options, Int64(configuration.connectTimeoutMilliseconds)))
         try check("ping", natsOptions_SetPingInterval(options, Int64(configuration.pingIntervalMilliseconds)))
         try check("ping", natsOptions_SetMaxPingsOut(options, 2))
+        // Without this the library's flusher asks for the write, a millisecond later.
+        try check("sending", natsOptions_SetSendAsap(options, true))
         // The owner makes a new connection instead; with the library's own reconnect, what it buffered meanwhile
         // would be sent late and its two refusals of a password would end it anyway.
         try check("reconnect", natsOptions_SetAllowReconnect(options, false))
