@@ -36,7 +36,8 @@ import Testing
 
     /// TRAPS 29: the budget is told of every kind of limit.
     @Test(arguments: [
-        (GmailError.tooManyConcurrent, Duration.seconds(1)), (.perUserQuota, .seconds(5)), (.userRateLimit, .seconds(5)),
+        (GmailError.tooManyConcurrent, Duration.seconds(1)), (.perUserQuota, .seconds(5)),
+        (.userRateLimit, .seconds(5)),
         (.resourceExhausted, .seconds(5)), (.userRateRetryAfter("2026-01-01T00:00:03.100Z"), .milliseconds(4000)),
     ])
     func limitsReachTheBudget(error: GmailError, pause: Duration) async throws {
@@ -252,7 +253,8 @@ import Testing
             try gmail.google.delete(ids[0], in: GmailFixture.address)
             gmail.google.faults.add(Fault(.gmail(.messagesGet), match: ids[1], times: nil, .error(.backendError)))
             let cursor = await gmail.store.cursor
-            let batch = try await gmail.session.read(ids: [ids[0], ids[1], ids[2], "../x"], cursor: cursor, phase: .live)
+            let batch = try await gmail.session.read(
+                ids: [ids[0], ids[1], ids[2], "../x"], cursor: cursor, phase: .live)
             #expect(batch.vanished == [ids[0]] && batch.gaps.map(\.id) == [ids[1]])
             #expect(batch.changes.count == 1 && batch.cursor == cursor && batch.phase == .live && !batch.more)
             gmail.google.faults.removeAll()
