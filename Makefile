@@ -21,7 +21,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install the system packages and the nats-server that are needed and missing
-	@Scripts/setup
+	@.ci/setup
 
 build: setup ## build everything, for debugging
 	$(SWIFT) build
@@ -34,7 +34,7 @@ check: setup lint ## what CI runs: format, lint, warnings as errors, import dire
 	$(TEST) --skip-build
 
 check-deep: setup ## what takes longer: tests under the thread sanitizer
-	Scripts/without-address-randomisation $(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
+	.ci/without-address-randomisation $(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
 
 demo: setup ## watch a mailbox become events (ARGS="--mbox FILE", "--messages N")
 	$(SWIFT) build --product mailsync

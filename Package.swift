@@ -23,6 +23,7 @@ let package = Package(
     products: [
         .executable(name: "mailsync", targets: ["mailsync"]),
         .library(name: "ProviderEmulator", targets: ["ProviderEmulator"]),
+        .executable(name: "Benchmarks", targets: ["Benchmarks"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -67,9 +68,21 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration, lifecycle, logging, metrics,
+                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration,
+                lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
+
+        // What the machine can do at best: plain C on the same libraries, with the same schema and payloads.
+        .target(
+            name: "PlainLimits",
+            linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("nats"), .linkedLibrary("curl")]),
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "PlainLimits", "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts",
+                "MailSync", "MailDispatch", "ProviderEmulator", arguments, logging,
+            ]),
 
         .testTarget(name: "ArchitectureTests", dependencies: ["MailTestSupport"]),
         .testTarget(name: "MailModelTests", dependencies: ["MailModel", "MailTestSupport"]),
@@ -87,12 +100,15 @@ let package = Package(
         .testTarget(
             name: "AccountsTests",
             dependencies: [
-                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras, jwt,
+                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras,
+                jwt,
                 logging,
             ]),
         .testTarget(
             name: "MailDispatchTests",
-            dependencies: ["MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", logging]),
+            dependencies: [
+                "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
+            ]),
         .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
@@ -105,8 +121,10 @@ let package = Package(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
+        .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"]),
         .testTarget(
-            name: "SystemTests", dependencies: [
+            name: "SystemTests",
+            dependencies: [
                 "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
                 "ProviderEmulator", logging,
             ]),

@@ -56,6 +56,13 @@ package enum ChildProcess {
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
     }
 
+    /// Stops a child with SIGSTOP; returns when all of it stands still, which the signal alone does not promise.
+    package static func freeze(_ pid: pid_t) {
+        var status: Int32 = 0
+        kill(pid, SIGSTOP)
+        while waitpid(pid, &status, WUNTRACED) < 0, errno == EINTR {}
+    }
+
     /// True when the child has ended; it is reaped then.
     package static func hasEnded(_ pid: pid_t) -> Bool {
         var status: Int32 = 0
