@@ -36,6 +36,35 @@ extension SystemTests {
             #expect(tally.kills >= 20, "seed \(seed)")
             #expect(tally.inFlight >= 15, "seed \(seed): \(tally.summary)")
         }
+
+        /// The same while the provider fails now and then, forgets its history and the listing's page tokens.
+        @Test(.timeLimit(.minutes(3))) func killedWhileTheProviderFails() async throws {
+            let seed = SeededGenerator.seedOfThisRun
+            var provider = EmulatorConfiguration()
+            provider.latency = .milliseconds(5)
+            provider.faults = .random(rate: 0.01, seed: seed)
+            try await withStage(provider: provider) { stage in
+                let user = try stage.makeUser(messages: 1200)
+                let google = stage.emulator.google
+                let activity = try MailboxActivity(user, seed: seed)
+                let first = try await stage.serve()
+                let watch = try await stage.watch(user)
+                try await first.client(of: user).connect()
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await activity.run(every: .milliseconds(10)) }
+                    try await watch.read(20)
+                    await first.kill()
+                    for (number, kill) in Kill.plan(seed: seed).filter(\.isRandom).enumerated() {
+                        if number == 2 { try google.expirePageTokens(of: user.address) }
+                        if number.isMultiple(of: 3) { try google.expireHistory(of: user.address) }
+                        _ = try await stage.strike(kill, user, watch)
+                    }
+                    group.cancelAll()
+                }
+                google.faults.removeAll()
+                try await stage.expectAgreement(stage.serve(), user, watch, "seed \(seed)")
+            }
+        }
     }
 }
 
@@ -47,6 +76,13 @@ enum Kill: Sendable, CustomStringConvertible {
     case events(Int)
     /// When the provider has answered so many more requests.
     case requests(Int)
+
+    var isRandom: Bool {
+        switch self {
+        case .point: false
+        case .events, .requests: true
+        }
+    }
 
     var description: String {
         switch self {

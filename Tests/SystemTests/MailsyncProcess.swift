@@ -120,4 +120,5 @@ struct AccountView: Decodable, Sendable {
     let gaps: Int
     let published: Int
     let outbox_depth: Int
+    let waiting_for: String?
 }

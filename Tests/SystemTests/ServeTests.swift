@@ -75,6 +75,55 @@ extension SystemTests {
             }
         }
 
+        /// A provider that accepts requests and never answers does not hold up the end.
+        @Test(.timeLimit(.minutes(2))) func sigtermEndsAServiceWhoseProviderIsSilent() async throws {
+            try await withStage { stage in
+                let user = try stage.makeUser(messages: 200)
+                let process = try await stage.serve(["SHUTDOWN_TIMEOUT": "5s"])
+                let google = stage.emulator.google
+                google.faults.add(Fault(.anyGmail, times: nil, .stall))
+                try await process.client(of: user).connect()
+                try await eventually("a request waits for its answer") { google.faults.struck > 0 }
+                #expect(await process.terminate(within: .seconds(5)) == .code(0))
+                google.faults.removeAll()
+                let again = try await stage.serve()
+                try await stage.expectAgreement(again, user, stage.watch(user))
+            }
+        }
+
+        /// NATS may come later than the service; until then mail is stored, up to a limit.
+        @Test(.timeLimit(.minutes(2))) func startsWithoutNATSAndPausesAtTheOutboxLimit() async throws {
+            try await withStage { stage in
+                let user = try stage.makeUser(messages: 2000)
+                await stage.nats.stop()
+                let process = try stage.spawn(["OUTBOX_MAX_ROWS": "200"])
+                try await eventually("the API answers") { try await process.answers(200, "/healthz") }
+                #expect(try await process.answers(503, "/readyz"))
+                let client = process.client(of: user)
+                try await client.connect()
+                try await eventually("the backfill pauses") {
+                    try await client.account()?.waiting_for?.contains("outbox") == true
+                }
+                let depth = try #require(try await client.account()).outbox_depth
+                #expect((200..<500).contains(depth), "the limit and at most a batch more")
+                try await stage.nats.start()
+                try await process.waitUntilReady()
+                try await stage.expectAgreement(process, user, stage.watch(user))
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func aTakenPortIsAClearError() async throws {
+            try await withStage { stage in
+                let first = try await stage.serve()
+                let second = try stage.spawn(["DATA_DIR": stage.dataDirectory + "-2"])
+                let exit = await second.program.waitForExit(within: .seconds(30))
+                #expect(exit != nil && exit != .code(0))
+                #expect(stage.log.contains("\(stage.httpPort)"), "\(stage.logTail)")
+                await second.kill()
+                #expect(await first.terminate() == .code(0))
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func aSecondProcessIsRefused() async throws {
             try await withStage { stage in
                 let first = try await stage.serve()

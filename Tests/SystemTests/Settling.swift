@@ -37,6 +37,12 @@ extension UserClient {
         }
     }
 
+    /// The backfill is over and everything is in the stream.
+    func settle() async throws {
+        try await waitUntilLive()
+        try await waitUntilPublished()
+    }
+
     /// Everything stored is in the stream.
     func waitUntilPublished(within limit: Duration = .seconds(60)) async throws {
         try await eventually("the outbox of \(user.address) is empty", within: limit, every: .milliseconds(50)) {

@@ -37,9 +37,17 @@ final class Stage: Sendable {
     /// Standard output and error of every process started here.
     var logPath: String { "\(directory.path)/mailsync.log" }
     var log: String { FileManager.default.contents(atPath: logPath).map { String(decoding: $0, as: UTF8.self) } ?? "" }
-    /// For reports of failures.
+    /// For reports of failures: the last crash, if there was one, else the end.
     var logTail: String {
-        log.split(separator: "\n").filter { !$0.hasSuffix("[MailAPI] request") }.suffix(30).joined(separator: "\n")
+        let lines = log.split(separator: "\n").filter { !$0.hasSuffix("[MailAPI] request") }
+        guard
+            let crash = lines.firstIndex(where: {
+                $0.contains("Fatal error") || $0.contains("Simultaneous") || $0.contains("crashed")
+            })
+        else {
+            return lines.suffix(30).joined(separator: "\n")
+        }
+        return lines[crash...].prefix(60).joined(separator: "\n")
     }
 
     /// Starts `mailsync serve`; does not wait for it.
