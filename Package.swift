@@ -115,7 +115,8 @@ let package = Package(
         .testTarget(
             name: "MailAPITests",
             dependencies: [
-                "MailAPI", "Accounts", "MailStore", "MailModel", "MailSync", "MailTestSupport", hummingbird, logging,
+                "MailAPI", "Accounts", "HTTPTransport", "MailStore", "MailModel", "MailSync", "MailTestSupport",
+                crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
