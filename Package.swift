@@ -121,6 +121,7 @@ let package = Package(
         .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
+        .testTarget(name: "MailsyncTests", dependencies: ["mailsync", "MailModel"]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"]),
         .testTarget(
