@@ -17,6 +17,7 @@ import Testing
         #expect(summary.spread == 1.5)
         #expect(summary.peakBytes == 9)
         #expect(summary.messages == 1000)
+        #expect(summary.processorMicroseconds == 50)
         #expect(summary.ratio == nil)
     }
 
@@ -28,11 +29,12 @@ import Testing
     }
 
     @Test func noTimeIsNoRate() {
-        #expect(Measurement(messages: 5, seconds: 0, peakBytes: 0, groundBytes: 0).perSecond == 0)
+        #expect(Measurement(messages: 5, seconds: 0, processorSeconds: 0, peakBytes: 0, groundBytes: 0).perSecond == 0)
     }
 
     private func run(_ perSecond: Double, peak: Int = 0) -> Measurement {
-        Measurement(messages: 1000, seconds: 1000 / perSecond, peakBytes: peak, groundBytes: peak / 2)
+        Measurement(
+            messages: 1000, seconds: 1000 / perSecond, processorSeconds: 0.05, peakBytes: peak, groundBytes: peak / 2)
     }
 }
 
@@ -76,8 +78,8 @@ import Testing
         let cells = text.split(separator: "\n").last?.split(separator: "|").map { $0.trimmed } ?? []
         #expect(
             cells == [
-                "(a) store + outbox + publish + confirm", "1", "6000", "10 %", "0.75", "2 (1 before)", "4000", "0.50",
-                "+50 %",
+                "(a) store + outbox + publish + confirm", "1", "6000", "10 %", "0.75", "50", "2 (1 before)", "4000",
+                "0.50", "+50 %",
             ])
     }
 
@@ -95,7 +97,11 @@ import Testing
 private func summary(_ figure: Figure, _ perSecond: Double, ratio: Double? = nil, accounts: Int = 1) -> Summary {
     var summary = Summary(
         figure, accounts: accounts,
-        runs: [Measurement(messages: 1000, seconds: 1000 / perSecond, peakBytes: 2_000_000, groundBytes: 1_000_000)])
+        runs: [
+            Measurement(
+                messages: 1000, seconds: 1000 / perSecond, processorSeconds: 0.05, peakBytes: 2_000_000,
+                groundBytes: 1_000_000)
+        ])
     summary.ratio = ratio
     summary.spread = 0.1
     return summary
