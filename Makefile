@@ -1,6 +1,6 @@
 # Everything one does with this repository. `make` alone lists the targets.
 SWIFT ?= swift
-# Arguments of `make demo`, such as ARGS="--mbox mail.mbox.gz".
+# Arguments of `make demo` and `make bench`, such as ARGS="--mbox mail.mbox.gz".
 ARGS ?=
 # Tests to run, such as FILTER=MailStoreTests; all by default.
 FILTER ?=
@@ -21,7 +21,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install the system packages and the nats-server that are needed and missing
-	@Scripts/setup
+	@.ci/setup
 
 build: setup ## build everything, for debugging
 	$(SWIFT) build
@@ -34,14 +34,14 @@ check: setup lint ## what CI runs: format, lint, warnings as errors, import dire
 	$(TEST) --skip-build
 
 check-deep: setup ## what takes longer: tests under the thread sanitizer
-	Scripts/without-address-randomisation $(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
+	.ci/without-address-randomisation $(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
 
 demo: setup ## watch a mailbox become events (ARGS="--mbox FILE", "--messages N")
 	$(SWIFT) build --product mailsync
 	@exec "$$($(SWIFT) build --show-bin-path)/mailsync" demo $(ARGS)
 
-bench: setup ## measure, each figure beside its limit
-	$(SWIFT) run -c release Benchmarks
+bench: setup ## measure, each figure beside its limit (ARGS="--help" for what can be chosen)
+	$(SWIFT) run -c release Benchmarks $(ARGS)
 
 format: ## format the sources in place
 	$(SWIFT) format format --in-place --recursive --parallel $(FORMATTED)

@@ -68,7 +68,8 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration, lifecycle, logging, metrics,
+                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration,
+                lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -99,19 +100,23 @@ let package = Package(
         .testTarget(
             name: "AccountsTests",
             dependencies: [
-                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras, jwt,
+                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras,
+                jwt,
                 logging,
             ]),
         .testTarget(
             name: "MailDispatchTests",
-            dependencies: ["MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", logging]),
+            dependencies: [
+                "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
+            ]),
         .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
         .testTarget(
             name: "MailAPITests",
             dependencies: [
-                "MailAPI", "Accounts", "MailStore", "MailModel", "MailSync", "MailTestSupport", hummingbird, logging,
+                "MailAPI", "Accounts", "HTTPTransport", "MailStore", "MailModel", "MailSync", "MailTestSupport",
+                crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
@@ -119,7 +124,11 @@ let package = Package(
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"]),
         .testTarget(
-            name: "SystemTests", dependencies: ["EventAudit", "MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
+            name: "SystemTests",
+            dependencies: [
+                "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
+                "ProviderEmulator", logging,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

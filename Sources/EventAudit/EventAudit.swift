@@ -74,10 +74,11 @@ public struct EventAudit: Sendable {
 
     /// Takes the next message of the stream.
     public mutating func take(_ message: StreamMessage) {
-        guard let event = EventText(message.payload), event.eventID == message.id else {
+        guard let event = EventText(message.payload) else {
             malformed.append(message.id ?? message.subject)
             return
         }
+        if event.eventID != message.id { malformed.append(message.id ?? message.subject) }
         let hash = SHA256.hash(data: message.payload)
         guard hashes.updateValue(hash, forKey: event.eventID) == nil else {
             receivedTwice.append(event.eventID)
@@ -100,7 +101,9 @@ public struct EventAudit: Sendable {
             mail[id]?.labels = event.labels ?? []
             mail[id]?.exists = true
         } else if subject.hasSuffix(".email.deleted") {
-            guard mail[id]?.exists == true else { return malformed.append("\(event.eventID): deletion of an unknown message") }
+            guard mail[id]?.exists == true else {
+                return malformed.append("\(event.eventID): deletion of an unknown message")
+            }
             mail[id]?.exists = false
         }
     }
@@ -127,7 +130,9 @@ public struct EventAudit: Sendable {
     private func differences(_ id: String, _ mail: Mail, _ message: ProviderMessage) -> [String] {
         var found: [String] = []
         if !mail.exists { found.append("\(id): deleted in the stream, exists at the provider") }
-        if mail.labels != message.labels { found.append("\(id): labels \(mail.labels) in the stream, \(message.labels) at the provider") }
+        if mail.labels != message.labels {
+            found.append("\(id): labels \(mail.labels) in the stream, \(message.labels) at the provider")
+        }
         if mail.threadID != message.threadID { found.append("\(id): another thread") }
         if mail.date != message.date { found.append("\(id): another date") }
         return found
@@ -141,7 +146,9 @@ public struct EventAudit: Sendable {
                 report.unpublished.append(event.id)
                 continue
             }
-            if hash != SHA256.hash(data: event.payload) { report.different.append("event \(event.id): other content in the stream") }
+            if hash != SHA256.hash(data: event.payload) {
+                report.different.append("event \(event.id): other content in the stream")
+            }
         }
         report.unexpected = hashes.keys.filter { !known.contains($0) }.sorted()
     }

@@ -83,7 +83,10 @@ struct GmailAPI: Sendable {
         guard let parts = GmailBatch.parts(of: response) else { throw GmailFailure.unreadable(.batch) }
         var results: [String: Result<GmailWire.Message, SyncFailure>] = [:]
         for (index, part) in parts where ids.indices.contains(index) {
-            results[ids[index]] = Result { () throws(SyncFailure) in try self.read(part, .message) }
+            results[ids[index]] =
+                part.status == 401
+                ? .failure(GmailFailure.expiredInBatch)
+                : Result { () throws(SyncFailure) in try self.read(part, .message) }
         }
         await slowDown(for: results.values.compactMap(\.failure))
         return results

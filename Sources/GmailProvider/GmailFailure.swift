@@ -79,6 +79,10 @@ enum GmailFailure {
             "Gmail's answer to a request for \(endpoint.noun) is not what its documentation describes")
     }
 
+    /// A part of a batch was refused its token, which expired meanwhile: a request of its own gets another one.
+    static let expiredInBatch = SyncFailure(
+        .retry(after: nil, scope: .account), code: "token_expired", "the access token expired during a batch")
+
     /// True for limits on the rate of calls: they say nothing about what was asked for.
     static func isThrottling(_ failure: SyncFailure) -> Bool {
         [Code.rateLimited, Code.tooManyConcurrent, Code.projectLimit].contains(failure.code)

@@ -40,7 +40,10 @@ extension GmailSession {
         // A cursor that cannot be read is what brought us here: everything starts over.
         let position = (try? GmailCursor(cursor)) ?? GmailCursor(historyID: 0)
         var batch = ChangeBatch(origin: .repair, cursor: cursor, phase: .repair, more: true)
-        if repair == nil { repair = RepairScan(start: try await historyNow()) }
+        if repair == nil {
+            let start = try await historyNow()
+            repair = RepairScan(start: start)
+        }
         batch.labels = try await labelsIfDue(GmailCursor(historyID: 0))
         try await collect(known)
         for _ in 0..<Self.stepsMax {
@@ -88,13 +91,15 @@ extension GmailSession {
             repair?.stage = .listing(token: nil)
             return
         }
-        repair?.index.insert(ids(of: list))
+        let listed = ids(of: list)
+        repair?.index.insert(listed)
         if let next = try nextToken(list, after: token) {
             repair?.stage = .listing(token: next)
             return
         }
+        let labels = try await labelsInUse(known)
         repair?.index.seal()
-        repair?.labels = try await labelsInUse(known)
+        repair?.labels = labels
         repair?.stage = .labelling(token: nil)
     }
 
@@ -113,13 +118,15 @@ extension GmailSession {
 
     private func collectLabel(_ token: String?) async throws {
         guard let label = repair?.labels.last else {
-            repair?.touched = Set(try await askHistory(repair?.start ?? 0).history.order)
+            let touched = try await askHistory(repair?.start ?? 0).history.order
+            repair?.touched = Set(touched)
             repair?.stage = since == nil ? .comparing(after: nil) : .narrowing(token: nil)
             return
         }
         do {
             let list = try await api.list(.init(pageToken: token, label: label, includesSpamAndTrash: true))
-            repair?.index.add(label: label, to: ids(of: list))
+            let listed = ids(of: list)
+            repair?.index.add(label: label, to: listed)
             if let next = try nextToken(list, after: token) {
                 repair?.stage = .labelling(token: next)
                 return
@@ -149,7 +156,8 @@ extension GmailSession {
             return
         }
         if repair?.recent == nil { repair?.recent = MailboxIndex() }
-        repair?.recent?.insert(ids(of: list))
+        let listed = ids(of: list)
+        repair?.recent?.insert(listed)
         if let next = try nextToken(list, after: token) {
             repair?.stage = .narrowing(token: next)
         } else {

@@ -4,9 +4,13 @@ import Foundation
 /// Starts programs in a session of their own: a signal meant for us does not reach them, they inherit none of our
 /// open files (a lock or a listening socket must not outlive us in them), and they go on when we are killed.
 package enum ChildProcess {
-    /// - Parameter output: where standard output and error go; appended to. Created with mode 0600.
+    /// - Parameters:
+    ///   - environment: all variables the program sees; nil hands on our own.
+    ///   - output: where standard output and error go; appended to. Created with mode 0600.
     /// - Returns: the process id.
-    package static func start(_ path: String, _ arguments: [String], output: String) throws(NatsFailure) -> pid_t {
+    package static func start(
+        _ path: String, _ arguments: [String], environment: [String: String]? = nil, output: String
+    ) throws(NatsFailure) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         posix_spawn_file_actions_init(&actions)
@@ -21,10 +25,15 @@ package enum ChildProcess {
         posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         setSignals(&attributes)
         var arguments = ([path] + arguments).map { strdup($0) }
-        defer { for argument in arguments { free(argument) } }
+        var variables = (environment ?? [:]).map { strdup("\($0.key)=\($0.value)") }
+        defer { for text in arguments + variables { free(text) } }
         arguments.append(nil)
+        variables.append(nil)
         var pid: pid_t = 0
-        let error = posix_spawn(&pid, path, &actions, &attributes, &arguments, environ)
+        let error =
+            environment == nil
+            ? posix_spawn(&pid, path, &actions, &attributes, &arguments, environ)
+            : posix_spawn(&pid, path, &actions, &attributes, &arguments, &variables)
         guard error == 0 else { throw .server("\(path) cannot be started: \(String(cString: strerror(error)))") }
         return pid
     }
@@ -45,6 +54,13 @@ package enum ChildProcess {
     package static func wait(_ pid: pid_t) {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    }
+
+    /// Stops a child with SIGSTOP; returns when all of it stands still, which the signal alone does not promise.
+    package static func freeze(_ pid: pid_t) {
+        var status: Int32 = 0
+        kill(pid, SIGSTOP)
+        while waitpid(pid, &status, WUNTRACED) < 0, errno == EINTR {}
     }
 
     /// True when the child has ended; it is reaped then.

@@ -65,6 +65,7 @@ public final class EventConsumer: Sendable {
         await state.end.value()
     }
 
+    /// The deliveries, as they come.
     public struct Events: AsyncSequence, Sendable {
         let consumer: EventConsumer
 

@@ -8,6 +8,7 @@ import Synchronization
 /// It runs in a session of its own: when this process is killed it goes on, and the next start adopts it. When it
 /// dies it is started again on the same port with the same data.
 public final class PrivateNatsServer: Sendable {
+    /// Where it runs and what it may use.
     public struct Settings: Sendable {
         /// Where everything is kept (`DATA_DIR/nats`).
         public var directory: String

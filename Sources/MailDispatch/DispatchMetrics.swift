@@ -2,6 +2,7 @@ import MailModel
 
 /// How publishing is doing.
 public struct DispatchMetrics: Sendable, Hashable {
+    /// Whether anything can be published.
     public enum State: Sendable, Hashable {
         /// No connection yet, or it was lost.
         case disconnected

@@ -6,10 +6,13 @@ public final class AtomicFlag: Sendable {
 
     public init() {}
 
+    /// Whether it is raised now.
     public var isRaised: Bool { value.load(ordering: .acquiring) }
 
+    /// Raises or lowers it.
     public func set(_ raised: Bool) { value.store(raised, ordering: .releasing) }
 
+    /// Raises it; for good, unless somebody lowers it.
     public func raise() { set(true) }
 
     /// Whether it was raised; lowers it.

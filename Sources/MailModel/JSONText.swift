@@ -6,20 +6,24 @@ public struct JSONText: Sendable {
 
     public init(reserving capacity: Int = 1024) { bytes.reserveCapacity(capacity) }
 
+    /// What was written so far.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
+    /// An object; `body` writes its members.
     public mutating func object(_ body: (inout JSONText) -> Void) {
         open(UInt8(ascii: "{"))
         body(&self)
         close(UInt8(ascii: "}"))
     }
 
+    /// An array; `body` writes one value per element.
     public mutating func array<Element>(_ elements: [Element], _ body: (inout JSONText, Element) -> Void) {
         open(UInt8(ascii: "["))
         for element in elements { body(&self, element) }
         close(UInt8(ascii: "]"))
     }
 
+    /// The name of the member whose value is written next.
     public mutating func key(_ name: String) {
         separate()
         quote(name)
@@ -27,45 +31,53 @@ public struct JSONText: Sendable {
         needsComma = false
     }
 
+    /// A string, escaped (RFC 8259 §7).
     public mutating func string(_ value: String) {
         separate()
         quote(value)
         needsComma = true
     }
 
+    /// A number without fraction.
     public mutating func integer(_ value: Int64) {
         separate()
         bytes.append(contentsOf: String(value).utf8)
         needsComma = true
     }
 
+    /// `true` or `false`.
     public mutating func bool(_ value: Bool) {
         separate()
         bytes.append(contentsOf: (value ? "true" : "false").utf8)
         needsComma = true
     }
 
+    /// `null`.
     public mutating func null() {
         separate()
         bytes.append(contentsOf: "null".utf8)
         needsComma = true
     }
 
+    /// A member of an object: its name and a string.
     public mutating func field(_ name: String, _ value: String) {
         key(name)
         string(value)
     }
 
+    /// A member of an object: its name and a number.
     public mutating func field(_ name: String, _ value: Int64) {
         key(name)
         integer(value)
     }
 
+    /// A member of an object: its name and `true` or `false`.
     public mutating func field(_ name: String, _ value: Bool) {
         key(name)
         bool(value)
     }
 
+    /// A member of an object: its name and an array of strings.
     public mutating func field(_ name: String, _ values: [String]) {
         key(name)
         array(values) { $0.string($1) }

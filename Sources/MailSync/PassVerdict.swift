@@ -87,7 +87,9 @@ struct PassVerdict: Sendable, Hashable {
         _ failure: SyncFailure, failures: Int, settings: SyncSettings, random: Double
     ) -> PassVerdict {
         let backoff = settings.backoff.delay(failures: failures, random: random)
-        var verdict = PassVerdict(next: .again(after: backoff), failures: failures, waitingFor: "back-off after \(failure.code)", failure: failure)
+        var verdict = PassVerdict(
+            next: .again(after: backoff), failures: failures, waitingFor: "back-off after \(failure.code)",
+            failure: failure)
         switch failure.decision {
         case .reauthenticate:
             verdict.next = .park(.reauthenticate)

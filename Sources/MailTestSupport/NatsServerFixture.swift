@@ -17,6 +17,7 @@ public enum NatsServerKind: String, Sendable, CaseIterable {
         return false
     }
 
+    /// The program; nil where it is not installed.
     public var binary: NatsServerBinary? {
         switch self {
         case .current: Self.installed.filter { $0.version >= .durableAcknowledgements }.max { $0.version < $1.version }
@@ -34,6 +35,7 @@ public enum NatsServerKind: String, Sendable, CaseIterable {
 /// A real nats-server for one test, with its data in a directory that goes away with it. It can be killed, frozen,
 /// started again on the same port, and robbed of its data.
 public final class NatsServerFixture: Sendable {
+    /// The program ended, or did not answer in time.
     public struct NotStarted: Error, CustomStringConvertible {
         public var description: String
     }
@@ -41,25 +43,40 @@ public final class NatsServerFixture: Sendable {
     public let port: Int
     private let binary: NatsServerBinary
     private let directory: TemporaryDirectory
-    private let authorization: String
+    private let config: String
     private let process = Mutex<pid_t?>(nil)
 
     /// Starts a server, unless `started` is false.
     ///
     /// - Parameter authorization: lines for the configuration (users, permissions); none lets everybody in.
-    public init(_ kind: NatsServerKind, authorization: String = "", started: Bool = true) async throws {
+    public convenience init(_ kind: NatsServerKind, authorization: String = "", started: Bool = true) async throws {
+        try await self.init(kind, started: started) { port, directory in
+            """
+            listen: "127.0.0.1:\(port)"
+            max_payload: 1048576
+            jetstream { store_dir: "\(directory)/store" }
+            \(authorization)
+            """
+        }
+    }
+
+    /// The same with a configuration of the test's own, made from the port and the directory to use.
+    public init(
+        _ kind: NatsServerKind, started: Bool = true, config: (_ port: Int, _ directory: String) -> String
+    ) async throws {
         guard let binary = kind.binary, let port = LoopbackPort.free() else {
             throw NotStarted(description: "no \(kind.rawValue) nats-server, or no free port")
         }
         self.binary = binary
         self.port = port
-        self.authorization = authorization
         directory = try TemporaryDirectory("nats")
+        self.config = config(port, directory.path)
         if started { try await start() }
     }
 
     deinit { end(SIGKILL) }
 
+    /// The program's version, and where clients reach it.
     public var version: ServerVersion { binary.version }
     public var url: String { "nats://127.0.0.1:\(port)" }
     /// Quick time-outs, for tests.
@@ -71,12 +88,6 @@ public final class NatsServerFixture: Sendable {
 
     /// Starts it on the port it always had; returns when it answers.
     public func start() async throws {
-        let config = """
-            listen: "127.0.0.1:\(port)"
-            max_payload: 1048576
-            jetstream { store_dir: "\(directory.path)/store" }
-            \(authorization)
-            """
         try Data(config.utf8).write(to: URL(filePath: "\(directory.path)/server.conf"))
         try await onThread { [self] in
             let pid = try ChildProcess.start(
@@ -101,7 +112,7 @@ public final class NatsServerFixture: Sendable {
         try await start()
     }
     /// Freezes it: connections stay open, nothing is answered.
-    public func freeze() { process.withLock { _ = $0.map { Foundation.kill($0, SIGSTOP) } } }
+    public func freeze() { process.withLock { $0.map(ChildProcess.freeze) } }
     public func thaw() { process.withLock { _ = $0.map { Foundation.kill($0, SIGCONT) } } }
 
     /// Deletes all its data. Only while it is stopped.

@@ -10,7 +10,9 @@ final class DiskReserve: Sendable {
 
         /// `5%`, `500MB`, `2GB`.
         static func parse(_ text: String) -> Limit? {
-            if text.hasSuffix("%"), let percent = Int(text.dropLast()), (0...90).contains(percent) { return .percent(percent) }
+            if text.hasSuffix("%"), let percent = Int(text.dropLast()), (0...90).contains(percent) {
+                return .percent(percent)
+            }
             for (unit, factor) in [("GB", Int64(1 << 30)), ("MB", 1 << 20)] where text.hasSuffix(unit) {
                 guard let number = Int64(text.dropLast(2)), (0...1_000_000).contains(number) else { return nil }
                 return .bytes(number * factor)
@@ -50,7 +52,8 @@ final class DiskReserve: Sendable {
         let total = Int64(clamping: info.f_blocks) * Int64(clamping: info.f_frsize)
         let reserve = Self.reserve(limit, total: total)
         guard free < reserve else { return nil }
-        return "disk: \(free >> 20) MiB are free in \(directory), \(reserve >> 20) MiB are kept in reserve (DISK_RESERVE)"
+        return
+            "disk: \(free >> 20) MiB are free in \(directory), \(reserve >> 20) MiB are kept in reserve (DISK_RESERVE)"
     }
 
     private static func reserve(_ limit: Limit, total: Int64) -> Int64 {

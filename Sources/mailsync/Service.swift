@@ -45,17 +45,16 @@ struct Service: Sendable {
         let metrics = PrometheusMetrics.installed
         let refreshes = TokenRefreshes()
 
-        // Accounts and their tokens.
-        let keys = try EncryptionKeys.load(
-            configured: configuration.encryptionKey.map { Secret($0) }, dataDirectory: directory, logger: logger)
+        // Secrets, accounts and their tokens.
+        let operatorToken = try configuration.loadOperatorToken(logger: logger)
+        let keys = try configuration.loadEncryptionKeys(logger: logger)
         let vault = try TokenVault(path: configuration.authDatabasePath, keys: keys)
         try await vault.checkKeys()
         let registry = try AccountRegistry(path: "\(directory)/control.db")
 
         // One store per user.
         let stores = UserStores(directory: "\(directory)/users", time: time, logger: logger) { user in
-            let floor = try await registry.floor(of: user)
-            return SequenceFloor(lastSeq: floor.lastSeq, generation: floor.generation)
+            SequenceFloor(try await registry.floor(of: user))
         }
 
         // The stream, and the one dispatcher that publishes to it.
@@ -69,33 +68,27 @@ struct Service: Sendable {
 
         // Providers, and the workers that ask them.
         let transport = HTTPTransport(logger: logger)
-        let tokens = TokenSource(
-            vault: vault, clients: configuration.google.oauthClients(over: transport), time: time,
-            onRefresh: { _, result in refreshes.note(result) })
+        let clients = configuration.google.oauthClients(over: transport)
+        let tokens = TokenSource(vault: vault, clients: clients, time: time) { refreshes.note($1) }
         let reserve = DiskReserve(directory: directory, limit: configuration.diskReserve) { time.nowMilliseconds() }
         let manager = SyncManager(
             settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: vault, tokens: tokens,
-            providers: [
-                GmailProvider(configuration: configuration.gmail, transport: transport, time: time, logger: logger)
-            ],
+            providers: [configuration.gmailProvider(over: transport, time: time, logger: logger)],
             budgets: [.google: Budgets(limits: configuration.google.quota, time: time)],
-            hooks: SyncHooks(
-                committed: { user in dispatcher.wake(user) }, obstacle: { reserve.obstacle() }),
+            hooks: SyncHooks(committed: { dispatcher.wake($0) }, obstacle: { reserve.obstacle() }),
             time: time, logger: logger)
         behind.connect { user in await manager.storeFoundBehindStream(user) }
 
         // The API, last: it is up when everything behind it is.
-        let commands = ServiceCommands(
-            streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher, publisher: publisher,
-            refreshes: refreshes, obstacle: { reserve.obstacle() }, startedAt: time.now(), time: time)
         let keySet = KeySetCache(url: configuration.jwt.jwksURL, time: time, logger: logger) { request in
             try await transport.send(request)
         }
-        let operatorToken = try OperatorToken.load(
-            configured: configuration.operatorToken.map { Secret($0) }, dataDirectory: directory, logger: logger)
         let api = MailAPIServer(
-            configuration: configuration.api, commands: commands,
+            configuration: configuration.api,
+            commands: ServiceCommands(
+                streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher, publisher: publisher,
+                refreshes: refreshes, obstacle: { reserve.obstacle() }, startedAt: time.now(), time: time),
             verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             operatorToken: operatorToken, metrics: metrics, time: time, logger: logger)
 
@@ -106,7 +99,8 @@ struct Service: Sendable {
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         return Service(
             configuration: configuration, logger: logger, lock: lock, vault: vault, registry: registry, stores: stores,
-            nats: nats, publisher: publisher, transport: transport, tokens: tokens, keySet: keySet, api: api, group: group)
+            nats: nats, publisher: publisher, transport: transport, tokens: tokens, keySet: keySet, api: api,
+            group: group)
     }
 
     /// Runs until SIGTERM, SIGINT, cancellation or ``stop()``; then closes everything.
@@ -160,4 +154,9 @@ struct Service: Sendable {
         }
         return (events ?? []).map { StoredEvent(id: $0.id, payload: $0.payload()) }
     }
+}
+
+extension SequenceFloor {
+    /// What the registry keeps, in the store's terms.
+    fileprivate init(_ floor: UserFloor) { self.init(lastSeq: floor.lastSeq, generation: floor.generation) }
 }

@@ -44,7 +44,9 @@ struct ServiceCommands: AccountCommands {
             version: MailsyncVersion.current, uptimeSeconds: now - startedAt, stream: await stream(dispatch),
             accounts: Dictionary(accounts.map { ($0.status, 1) }, uniquingKeysWith: +),
             outboxDepth: accounts.reduce(0) { $0 + ($1.stored?.outboxDepth ?? 0) },
-            oldestUnpublishedSeconds: accounts.compactMap { $0.stored?.oldestUnpublishedAt }.min().map { max(0, now - $0) },
+            oldestUnpublishedSeconds: accounts.compactMap { $0.stored?.oldestUnpublishedAt }.min().map {
+                max(0, now - $0)
+            },
             publishLatency: dispatch.latency,
             errors: await manager.failureCounts().map { .init(code: $0.code, total: $0.total, lastHour: $0.lastHour) },
             tokenRefreshes: refreshes.succeeded.current, tokenRefreshFailures: refreshes.failed.current,
@@ -53,7 +55,9 @@ struct ServiceCommands: AccountCommands {
 
     func readiness() async -> [ReadinessProblem] {
         var problems: [ReadinessProblem] = []
-        if !publisher.isConnected { problems.append(.init(component: "nats", reason: "the event stream is not reachable")) }
+        if !publisher.isConnected {
+            problems.append(.init(component: "nats", reason: "the event stream is not reachable"))
+        }
         if let obstacle = obstacle() { problems.append(.init(component: "stores", reason: obstacle)) }
         return problems
     }
@@ -61,7 +65,7 @@ struct ServiceCommands: AccountCommands {
     private func stream(_ dispatch: DispatchMetrics) async -> ServiceReport.Stream {
         var stream = ServiceReport.Stream(
             connected: publisher.isConnected, name: streamName,
-            serverVersion: publisher.server.map { "\($0.version)" },
+            serverVersion: publisher.server?.version.map { "\($0)" },
             trouble: dispatch.state.trouble ?? publisher.lastFailure.map { "\($0)" })
         do {
             if stream.connected { stream.lastSequence = try await publisher.streamState().lastSequence }

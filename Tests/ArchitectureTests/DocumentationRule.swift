@@ -1,20 +1,25 @@
 /// Every public declaration says what it is.
 ///
-/// Exempt: cases, memberwise initialisers (neither throwing nor failable), and members that implement a requirement, which is
-/// documented where it is declared.
+/// Exempt: cases and stored properties, whose names and types say it in a type that is documented; initialisers that neither
+/// throw nor fail; and members that implement a requirement, which is documented where it is declared.
 enum DocumentationRule {
-    /// Requirements of the standard library's and Foundation's protocols.
-    private static let standardRequirements: Set = [
+    /// Requirements of protocols that are not ours.
+    private static let foreignRequirements: Set = [
         "description", "debugDescription", "errorDescription", "hash", "encode", "next", "makeAsyncIterator",
         "rawValue",
-        "==", "<", "init(from", "startIndex", "endIndex", "body", "run", "validate", "configuration",
+        "==", "<", "init(from", "startIndex", "endIndex", "AsyncIterator", "customMirror",
+        // ArgumentParser and ServiceLifecycle.
+        "configuration", "validate", "run",
+        // Metrics.
+        "makeCounter", "makeFloatingPointCounter", "makeMeter", "makeRecorder", "makeTimer", "destroyCounter",
+        "destroyFloatingPointCounter", "destroyMeter", "destroyRecorder", "destroyTimer",
     ]
 
     static func violations(in file: SourceFile, requirements: Set<String>) -> [Violation] {
         guard !file.isTest else { return [] }
         return file.code.indices.compactMap { index in
             guard let name = publicDeclaration(file.code, index), !isDocumented(file, index) else { return nil }
-            guard !requirements.contains(name), !standardRequirements.contains(name) else { return nil }
+            guard !requirements.contains(name), !foreignRequirements.contains(name) else { return nil }
             return Violation(file, index, "public \(name) has no documentation comment")
         }
     }
@@ -41,9 +46,13 @@ enum DocumentationRule {
     /// The name that a line starting a public declaration declares; nil for other lines and for exempt ones.
     private static func publicDeclaration(_ code: [String], _ index: Int) -> String? {
         let words = code[index].words
-        guard words.contains("public") || words.contains("open"), !words.contains("extension"),
-            !words.contains("import")
-        else { return nil }
+        guard let modifier = words.first(where: { !$0.hasPrefix("@") }), modifier == "public" || modifier == "open"
+        else {
+            return nil
+        }
+        guard !words.contains("extension"), !words.contains("import"), !isStoredProperty(code[index], words) else {
+            return nil
+        }
         guard let name = declaredName(words) else { return nil }
         guard name == "init" else { return name }
         if code[index].contains("init(from ") { return "init(from" }
@@ -62,6 +71,10 @@ enum DocumentationRule {
         return ["init", "init?", "subscript"].first { words.contains($0) }.map { $0 == "init?" ? "init" : $0 }
     }
 
+    private static func isStoredProperty(_ line: String, _ words: [String]) -> Bool {
+        words.contains("let") || (words.contains("var") && (!line.contains("{") || line.contains("=")))
+    }
+
     /// The declaration up to its body.
     private static func signature(_ code: [String], _ start: Int) -> String {
         var text = ""
@@ -72,8 +85,14 @@ enum DocumentationRule {
         return text
     }
 
+    /// By a comment of its own, or by that of the one-line declarations it follows without an empty line.
     private static func isDocumented(_ file: SourceFile, _ index: Int) -> Bool {
-        file.commentsAround(index).contains("///") || file.commentsAround(index).contains("/**")
+        let comments = file.commentsAround(index)
+        if comments.contains("///") || comments.contains("/**") { return true }
+        guard comments.isEmpty, index > 0, file.code[index - 1].trimmed.hasPrefix("public ") else { return false }
+        let above = file.code[index - 1]
+        let isOneLine = above.count { $0 == "{" } == above.count { $0 == "}" }
+        return isOneLine && isDocumented(file, index - 1)
     }
 }
 

@@ -18,7 +18,7 @@ struct SourceFile: Sendable {
 
     /// `Sources/MailModel/…` → `MailModel`.
     var target: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
-    var isTest: Bool { path.hasPrefix("Tests/") || target == "MailTestSupport" }
+    var isTest: Bool { path.hasPrefix("Tests/") }
 
     /// Comment lines that touch line `index` from above, and the comment on the line itself. Lines of attributes between
     /// them do not count.

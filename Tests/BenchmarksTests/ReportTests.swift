@@ -1,5 +1,9 @@
-import Foundation
 import Testing
+
+import struct Foundation.Data
+import class Foundation.FileManager
+import struct Foundation.URL
+import struct Foundation.UUID
 
 @testable import Benchmarks
 

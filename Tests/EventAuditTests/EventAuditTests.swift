@@ -13,7 +13,8 @@ import Testing
             .received(MessageMeta(id: "m1", threadID: "t1", date: 10, labels: ["INBOX", "UNREAD"])),
             .received(MessageMeta(id: "m2", threadID: "t2", date: 20, labels: ["INBOX"])),
             .updated(
-                LabelUpdate(id: "m1", threadID: "t1", labels: ["INBOX"], added: [], removed: ["UNREAD"], restored: false)),
+                LabelUpdate(
+                    id: "m1", threadID: "t1", labels: ["INBOX"], added: [], removed: ["UNREAD"], restored: false)),
             .deleted(id: "m2", threadID: "t2"),
             .account(.labels([MailLabel(id: "INBOX", name: "INBOX", type: "system")])),
         ]
@@ -82,6 +83,9 @@ import Testing
         var audit = EventAudit()
         audit.take(StreamMessage(subject: "user.u1.email.received", id: "x", payload: Array("{".utf8)))
         audit.take(StreamMessage(subject: events[0].subject, id: "wrong", payload: events[0].payload()))
-        #expect(audit.report(provider: [], stored: []).malformed == ["x", "wrong"])
+        audit.take(StreamMessage(subject: events[0].subject, id: events[0].id, payload: events[0].payload()))
+        let report = audit.report(provider: [], stored: [])
+        #expect(report.malformed == ["x", "wrong"])
+        #expect(report.duplicates == ["e1"], "the same event under two message ids")
     }
 }

@@ -93,7 +93,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let settings = try settings(kind, directory)
         let left = try await leftBehind(settings)
-        kill(left.process, SIGSTOP)
+        ChildProcess.freeze(left.process)
         let server = try await PrivateNatsServer.start(settings, logger: quiet)
         #expect(!server.adopted)
         #expect(server.processID != left.process)

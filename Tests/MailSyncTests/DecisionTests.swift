@@ -225,7 +225,11 @@ import Testing
         tally.note("rate_limited", at: 1_000_030)
         tally.note("backend", at: 1_003_000)
         #expect(tally.counts(at: 1_003_000).map(\.code) == ["rate_limited", "backend"])
-        #expect(tally.counts(at: 1_004_000) == [FailureCount(code: "backend", total: 1, lastHour: 1), FailureCount(code: "rate_limited", total: 2, lastHour: 0)])
+        #expect(
+            tally.counts(at: 1_004_000) == [
+                FailureCount(code: "backend", total: 1, lastHour: 1),
+                FailureCount(code: "rate_limited", total: 2, lastHour: 0),
+            ])
     }
 
     @Test func differentCodesAreBounded() {

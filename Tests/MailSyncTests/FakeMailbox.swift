@@ -114,7 +114,10 @@ private struct FakeSession: MailboxSession {
         let (since, rest) = parse(cursor)
         let offset = rest ?? 0
         let (page, total, size) = mailbox.change { state in
-            (state.messages.keys.sorted().dropFirst(offset).prefix(state.pageSize), state.messages.count, state.pageSize)
+            (
+                state.messages.keys.sorted().dropFirst(offset).prefix(state.pageSize), state.messages.count,
+                state.pageSize
+            )
         }
         let unknown = try await known.unknown(among: Array(page))
         return mailbox.change { state in

@@ -70,7 +70,9 @@ final class SyncHarness: Sendable {
     func until(_ key: AccountKey? = nil, _ condition: @Sendable (AccountSnapshot) -> Bool) async throws {
         let key = key ?? account
         for _ in 0..<200_000 {
-            if let snapshot = try await manager.accounts(of: key.user).first(where: { $0.key == key }), condition(snapshot) {
+            if let snapshot = try await manager.accounts(of: key.user).first(where: { $0.key == key }),
+                condition(snapshot)
+            {
                 return
             }
             await Task.yield()

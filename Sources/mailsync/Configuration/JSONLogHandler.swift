@@ -19,7 +19,9 @@ struct JSONLogHandler: LogHandler {
         var json = JSONText()
         let all = metadata.merging(event.metadata ?? [:]) { _, new in new }
         json.object { json in
-            json.field("time", Date.now.formatted(.iso8601))
+            json.field(
+                "time",
+                Date(timeIntervalSince1970: TimeInterval(SystemTime().nowMilliseconds()) / 1000).formatted(.iso8601))
             json.field("level", event.level.rawValue)
             json.field("logger", label)
             json.field("message", "\(event.message)")

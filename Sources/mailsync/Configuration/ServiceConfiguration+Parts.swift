@@ -2,6 +2,7 @@ import Accounts
 import GmailProvider
 import HTTPTransport
 import JetStream
+import Logging
 import MailAPI
 import MailDispatch
 import MailModel
@@ -9,7 +10,11 @@ import MailSync
 
 /// The configuration, in the terms of the parts it configures.
 extension ServiceConfiguration {
-    var gmail: GmailConfiguration {
+    func gmailProvider(over transport: HTTPTransport, time: any TimeSource, logger: Logger) -> GmailProvider {
+        GmailProvider(configuration: gmail, transport: transport, time: time, logger: logger)
+    }
+
+    private var gmail: GmailConfiguration {
         var gmail = GmailConfiguration()
         gmail.apiURL = google.apiURL
         gmail.headers = eventHeaders
@@ -25,6 +30,20 @@ extension ServiceConfiguration {
         return MailAPIConfiguration(
             host: http.host, port: http.port, corsOrigins: http.corsOrigins,
             missingCredentials: missing.isEmpty ? [:] : [.google: missing], limits: limits)
+    }
+}
+
+extension ServiceConfiguration {
+    /// The configured keys, or those generated into the data directory.
+    func loadEncryptionKeys(logger: Logger) throws -> EncryptionKeys {
+        try EncryptionKeys.load(
+            configured: encryptionKey.map { Secret($0) }, dataDirectory: dataDirectory, logger: logger)
+    }
+
+    /// The configured token, or the one generated into the data directory.
+    func loadOperatorToken(logger: Logger) throws -> OperatorToken {
+        try OperatorToken.load(
+            configured: operatorToken.map { Secret($0) }, dataDirectory: dataDirectory, logger: logger)
     }
 }
 

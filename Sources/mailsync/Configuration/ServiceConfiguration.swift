@@ -1,3 +1,4 @@
+import Accounts
 import Foundation
 import GmailProvider
 import MailModel
@@ -66,14 +67,15 @@ struct ServiceConfiguration: Sendable {
         var read = SettingReader(values)
         dataDirectory = read.text("DATA_DIR", default: "data")
         authDatabasePath = read.text("AUTH_DB_PATH", default: "\(dataDirectory)/auth.db")
-        encryptionKey = read.optional("ENCRYPTION_KEY")
-        operatorToken = read.optional("OPERATOR_TOKEN")
+        encryptionKey = Self.secret("ENCRYPTION_KEY", &read) { _ = try EncryptionKeys(parsing: $0) }
+        operatorToken = Self.secret("OPERATOR_TOKEN", &read) { _ = try OperatorToken(Secret($0)) }
         http = Self.http(&read)
         nats = Self.nats(&read)
         stream = Self.stream(&read)
         jwt = Self.jwt(&read)
         google = Self.google(&read)
-        syncInterval = read.duration("SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
+        syncInterval = read.duration(
+            "SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
         eventHeaders = read.read("EVENT_HEADERS", default: .standard, accepted: "all, or header names", Self.headers)
         outboxRowsMax = read.integer("OUTBOX_MAX_ROWS", default: 50_000, in: 100...100_000_000)
         diskReserve = read.read(
@@ -94,7 +96,9 @@ struct ServiceConfiguration: Sendable {
             host: read.text("HTTP_HOST", default: "127.0.0.1"),
             port: read.integer("HTTP_PORT", default: 8080, in: 0...65_535), corsOrigins: origins,
             ratePerUserPerSecond: read.read("HTTP_RATE_PER_USER", default: 20, accepted: "a rate such as 20/s") {
-                guard $0.hasSuffix("/s"), let rate = Int($0.dropLast(2)), (1...1_000_000).contains(rate) else { return nil }
+                guard $0.hasSuffix("/s"), let rate = Int($0.dropLast(2)), (1...1_000_000).contains(rate) else {
+                    return nil
+                }
                 return rate
             })
     }
@@ -118,7 +122,8 @@ struct ServiceConfiguration: Sendable {
                 text.utf8.allSatisfy { isNameByte($0) } && text.utf8.count <= 200 ? text : nil
             },
             replicas: read.integer("STREAM_REPLICAS", default: 1, in: 1...5),
-            maxAge: read.duration("STREAM_MAX_AGE", default: .seconds(30 * 86_400), in: .seconds(60)...(.seconds(3650 * 86_400))),
+            maxAge: read.duration(
+                "STREAM_MAX_AGE", default: .seconds(30 * 86_400), in: .seconds(60)...(.seconds(3650 * 86_400))),
             duplicateWindow: read.duration(
                 "STREAM_DUPLICATE_WINDOW", default: .seconds(600), in: .milliseconds(100)...(.seconds(86_400))))
     }
@@ -150,6 +155,19 @@ struct ServiceConfiguration: Sendable {
         }
     }
 
+    /// A secret that the type which uses it checks; what that throws names the variable and tells nothing of the value.
+    private static func secret(
+        _ variable: String, _ read: inout SettingReader, _ check: (String) throws -> Void
+    ) -> String? {
+        guard let text = read.optional(variable) else { return nil }
+        do {
+            try check(text)
+        } catch {
+            read.note("\(error)")
+        }
+        return text
+    }
+
     private static func headers(_ text: String) -> HeaderSelection? {
         if text == "all" { return .all }
         let names = items(text)
@@ -165,12 +183,14 @@ struct ServiceConfiguration: Sendable {
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
         let scalar = Unicode.Scalar(byte)
-        return scalar.properties.isAlphabetic && scalar.isASCII || ("0"..."9").contains(scalar) || scalar == "_" || scalar == "-"
+        return scalar.properties.isAlphabetic && scalar.isASCII || ("0"..."9").contains(scalar) || scalar == "_"
+            || scalar == "-"
     }
 
     /// `https://host:port` of a URL: what BetterAuth uses as issuer and audience by default.
     static func origin(of url: String) -> String? {
-        guard let parts = URLComponents(string: url), let scheme = parts.scheme, let host = parts.host, !host.isEmpty else {
+        guard let parts = URLComponents(string: url), let scheme = parts.scheme, let host = parts.host, !host.isEmpty
+        else {
             return nil
         }
         return "\(scheme)://\(host)\(parts.port.map { ":\($0)" } ?? "")"

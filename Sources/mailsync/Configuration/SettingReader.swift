@@ -59,11 +59,14 @@ struct SettingReader {
     private static let urlAccepted = "an https URL, or http to a loopback address,"
 
     private static func checkedURL(_ text: String) -> String? {
-        guard let url = URLComponents(string: text), let host = url.host, !host.isEmpty, url.user == nil else { return nil }
+        guard let url = URLComponents(string: text), let host = url.host, !host.isEmpty, url.user == nil else {
+            return nil
+        }
         let trimmed = text.hasSuffix("/") ? String(text.dropLast()) : text
         switch url.scheme {
         case "https": return trimmed
-        case "http" where host == "localhost" || host == "::1" || host == "[::1]" || host.hasPrefix("127."): return trimmed
+        case "http" where host == "localhost" || host == "::1" || host == "[::1]" || host.hasPrefix("127."):
+            return trimmed
         default: return nil
         }
     }

@@ -22,7 +22,8 @@ struct SettingValues: Sendable {
         var values: [String: String] = [:]
         for setting in Setting.all {
             let key = ConfigKey(setting.key)
-            let value = reader.string(forKey: key, isSecret: setting.isSecret) ?? reader.int(forKey: key).map(String.init)
+            let value =
+                reader.string(forKey: key, isSecret: setting.isSecret) ?? reader.int(forKey: key).map(String.init)
             if let value, !value.isEmpty { values[setting.variable] = value }
         }
         return SettingValues(values: values)

@@ -15,7 +15,8 @@ struct DemoClient: Sendable {
     func account() async throws -> DemoAccount? {
         let response = try await send(.get, "/mail/status", body: nil)
         guard response.status == 200 else {
-            throw DemoFailure("GET /mail/status answered \(response.status): \(String(decoding: response.body, as: UTF8.self))")
+            throw DemoFailure(
+                "GET /mail/status answered \(response.status): \(String(decoding: response.body, as: UTF8.self))")
         }
         return try JSONDecoder().decode(DemoStatus.self, from: Data(response.body)).accounts.first
     }

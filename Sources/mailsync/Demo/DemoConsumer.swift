@@ -75,7 +75,9 @@ struct DemoEvent: Sendable, Decodable {
 
     var line: String {
         var text = "seq \(seq)  \(type)"
-        if let date { text += "  " + Date(timeIntervalSince1970: TimeInterval(date)).formatted(.iso8601.year().month().day()) }
+        if let date {
+            text += "  " + Date(timeIntervalSince1970: TimeInterval(date)).formatted(.iso8601.year().month().day())
+        }
         if let sender, !sender.isEmpty { text += "  \(sender)" }
         if let subject { text += "  “\(subject.prefix(60))”" }
         let changes = (added ?? []).map { "+\($0)" } + (removed ?? []).map { "−\($0)" }

@@ -68,14 +68,18 @@ struct DemoRun: Sendable {
                 into: Self.address)
         }
         let count = try emulator.google.messageIDs(of: Self.address).count
-        display.line("provider emulator  \(emulator.baseURL)  \(Self.address) holds \(DemoDisplay.grouped(count)) messages")
+        display.line(
+            "provider emulator  \(emulator.baseURL)  \(Self.address) holds \(DemoDisplay.grouped(count)) messages")
         return emulator
     }
 
-    private func makeService(_ directory: String, _ emulator: ProviderEmulator, _ logger: Logger) async throws -> Service {
+    private func makeService(_ directory: String, _ emulator: ProviderEmulator, _ logger: Logger) async throws
+        -> Service
+    {
         let values = SettingValues(values: [
             "DATA_DIR": directory, "HTTP_PORT": "0", "BETTER_AUTH_JWKS_URL": emulator.jwksURL,
-            "GOOGLE_CLIENT_ID": OAuthConfiguration().clientID, "GOOGLE_CLIENT_SECRET": OAuthConfiguration().clientSecret,
+            "GOOGLE_CLIENT_ID": OAuthConfiguration().clientID,
+            "GOOGLE_CLIENT_SECRET": OAuthConfiguration().clientSecret,
             "GMAIL_API_URL": emulator.baseURL, "GOOGLE_TOKEN_URL": emulator.tokenURL,
             "GOOGLE_REVOKE_URL": emulator.revokeURL, "GMAIL_UNITS_PER_MINUTE": "1000000000", "SYNC_INTERVAL": "1s",
             "DISK_RESERVE": "0%",
@@ -158,7 +162,8 @@ struct DemoRun: Sendable {
 
     private func progressLine(_ account: DemoAccount, _ elapsed: Double) -> String {
         let total = account.listed + (account.etaSeconds ?? 0) * Int(Double(account.listed) / elapsed)
-        var line = "  \(DemoDisplay.bar(account.listed, of: max(total, 1)))  \(DemoDisplay.grouped(account.stored)) stored  "
+        var line =
+            "  \(DemoDisplay.bar(account.listed, of: max(total, 1)))  \(DemoDisplay.grouped(account.stored)) stored  "
         line += "\(DemoDisplay.grouped(account.published)) published  \(Int(Double(account.stored) / elapsed))/s"
         if let eta = account.etaSeconds { line += "  ETA \(eta) s" }
         if let reason = account.waitingFor ?? account.lastError { line += "  waiting for \(reason)" }
@@ -189,7 +194,11 @@ struct DemoRun: Sendable {
         let complete = account.gaps == 0 && account.published == stored.count
         for finding in report.findings.prefix(20) { display.line("  \(finding)") }
         if report.findings.count > 20 { display.line("  … and \(report.findings.count - 20) more") }
-        if !complete { display.line("  the status says \(account.gaps) gaps, \(account.published) published; the store holds \(stored.count) events") }
+        if !complete {
+            display.line(
+                "  the status says \(account.gaps) gaps, \(account.published) published; the store holds \(stored.count) events"
+            )
+        }
         let agreed = report.agrees && complete
         display.line(
             agreed
