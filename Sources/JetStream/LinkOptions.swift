@@ -29,9 +29,6 @@ final class LinkOptions {
         // would be sent late and its two refusals of a password would end it anyway.
         try check("reconnect", natsOptions_SetAllowReconnect(options, false))
         try check("reconnect buffer", natsOptions_SetReconnectBufSize(options, 1))
-        // Else a thread of the library collects messages for a millisecond before it asks to write them; here they
-        // collect by themselves until the loop writes what it was given.
-        try check("send", natsOptions_SetSendAsap(options, true))
         if let file = configuration.credentialsFile {
             try check("NATS_CREDS", natsOptions_SetUserCredentialsFromFiles(options, file, nil))
         }
