@@ -136,7 +136,8 @@ struct SyncPass: Sendable {
         case .repair: return try await session.repair(from: state.cursor, known: known)
         case .retryGaps:
             let due = try await store.read { try $0.dueGaps(account, at: now, limit: Self.gapsPerPassMax) }
-            return due.isEmpty ? nil : try await session.read(ids: due, cursor: state.cursor, phase: state.phase)
+            if due.isEmpty { return nil }
+            return try await session.read(ids: due, cursor: state.cursor, phase: state.phase, known: known)
         case .checkMailbox, .done: return nil
         }
     }
