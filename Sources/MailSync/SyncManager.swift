@@ -18,6 +18,8 @@ public actor SyncManager: Service {
     let hooks: SyncHooks
 
     var workers: [AccountKey: AccountWorker] = [:]
+    /// Accounts being connected or disconnected, with who waits to do so next.
+    var commands: [AccountKey: [CheckedContinuation<Void, Never>]] = [:]
     private var schedule = Schedule()
     private let signal = WakeSignal()
     private var running = 0
@@ -172,19 +174,23 @@ public actor SyncManager: Service {
     /// Draws what follows from the end of a pass; a pass of an older epoch concerns nobody any more.
     private func passEnded(_ key: AccountKey, epoch: Int, _ ending: PassEnding) async {
         guard let worker = workers[key], worker.epoch == epoch else { return }
-        workers[key]?.pass = nil
         let verdict = PassVerdict.decide(
             ending, failures: worker.failures, settings: settings, random: Double.random(in: 0..<1))
         workers[key]?.failures = verdict.failures
         workers[key]?.waitingFor = verdict.waitingFor
         if let wait = verdict.blockProject { budgets[key.provider]?.blockProject(for: wait) }
+        // The pass is not over before this: who waits for its end would have the status overwritten.
+        await recordEnding(key, epoch: epoch, ending, verdict)
+        guard workers[key]?.epoch == epoch else { return }
+        workers[key]?.pass = nil
         switch verdict.next {
-        case .none: break
+        case .none:
+            // Whoever cancels a pass changes the epoch, or stops everything: this one was cancelled by nobody.
+            if !stopping { setDue(key, at: time.nowMilliseconds() + settings.pauseRetry.milliseconds) }
         case .again(let wait):
             let woken = worker.wake.take() && verdict.failure == nil
             setDue(key, at: time.nowMilliseconds() + (woken ? 0 : wait.milliseconds))
         case .park: workers[key]?.state = .parked
         }
-        await recordEnding(key, epoch: epoch, ending, verdict)
     }
 }
