@@ -165,7 +165,8 @@ public actor SyncManager: Service {
         hooks.committed(stored.key.user)
         guard var worker = workers[stored.key], worker.epoch == epoch else { return }
         worker.mailboxKnown = true
-        worker.failures = 0
+        // An answer alone is no progress: history that works beside a backfill that fails must not end the back-off.
+        if let before = worker.stored, stored.events > before.events { worker.failures = 0 }
         worker.stored = stored
         if stored.phase == .backfill { worker.meter.note(listed: stored.listed, at: time.nowMilliseconds()) }
         workers[stored.key] = worker
