@@ -158,7 +158,8 @@ public actor SyncManager: Service {
                 takeWake: { worker.wake.take() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) }),
-            mailboxKnown: worker.mailboxKnown, refusesStoreBehindStream: worker.epoch == 0)
+            mailboxKnown: worker.mailboxKnown, refusesStoreBehindStream: worker.epoch == 0,
+            resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
     }
 
     private func committed(_ stored: AccountSync, epoch: Int) {
