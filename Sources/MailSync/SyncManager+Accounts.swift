@@ -117,9 +117,12 @@ extension SyncManager {
         return workers.values.filter { $0.key.user == user }.map(snapshot).sorted(by: Self.order)
     }
 
-    /// Every account, as last seen. Reads no store but those of users whose outbox was not empty, so many at most.
+    /// Every account, as last seen. Reads no store but those of users whose outbox was not empty, or who wait and
+    /// were not read since the start, so many at most.
     public func allAccounts(refreshing usersMax: Int = 0) async throws -> [AccountSnapshot] {
-        let stale = workers.values.filter { ($0.stored?.outboxDepth ?? 0) > 0 }.map(\.key.user)
+        let stale = workers.values.filter { worker in
+            worker.stored.map { $0.outboxDepth > 0 } ?? (worker.waitingFor != nil)
+        }.map(\.key.user)
         for user in Set(stale).prefix(usersMax) { _ = try await accounts(of: user) }
         return workers.values.map(snapshot).sorted(by: Self.order)
     }
