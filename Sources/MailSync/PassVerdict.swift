@@ -47,7 +47,7 @@ struct PassVerdict: Sendable, Hashable {
             return PassVerdict(next: .again(after: wait), failures: 0)
         case .ended(.sliceOver):
             return PassVerdict(next: .again(after: .zero), failures: 0)
-        case .ended(.backingOff(let rest, let earlier)):
+        case .ended(.backingOff(let rest, failures: let earlier)):
             return PassVerdict(
                 next: .again(after: rest), failures: earlier, waitingFor: "back-off from before the start")
         case .ended(.paused(let reason)):
