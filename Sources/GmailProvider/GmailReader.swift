@@ -31,7 +31,7 @@ struct GmailReader: Sendable {
     /// - Parameter known: where to find a message that was readable before.
     /// - Throws: ``SyncFailure`` that concerns more than messages, or any when nothing was found out about any
     ///   message; `CancellationError`.
-    func read(_ ids: [String], known: (any KnownMessages)?) async throws -> Outcome {
+    func read(_ ids: [String], known: any KnownMessages) async throws -> Outcome {
         var outcome = Outcome()
         var failures: [String: SyncFailure] = [:]
         var pending = ids
@@ -70,7 +70,7 @@ struct GmailReader: Sendable {
     }
 
     private func settle(
-        _ ids: [String], _ failures: [String: SyncFailure], _ known: (any KnownMessages)?,
+        _ ids: [String], _ failures: [String: SyncFailure], _ known: any KnownMessages,
         _ outcome: inout Outcome
     ) async throws {
         var suspects: [(id: String, failure: SyncFailure)] = []
@@ -87,7 +87,7 @@ struct GmailReader: Sendable {
         }
         guard let first = suspects.first else { return }
         var witness = outcome.changes.keys.min()
-        if witness == nil, let known { witness = try await self.witness(known, besides: ids) }
+        if witness == nil { witness = try await self.witness(known, besides: ids) }
         if try await readingWorks(witness, isSingle: suspects.count == 1) {
             outcome.gaps = suspects.map { MessageGap(id: $0.id, reason: $0.failure.description) }
         } else {

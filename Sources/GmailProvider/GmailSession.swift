@@ -47,8 +47,10 @@ actor GmailSession: MailboxSession {
             startingCursor: GmailCursor(historyID: history).cursor)
     }
 
-    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
-        let outcome = try await reader.read(ids.filter(GmailID.isValid), known: nil)
+    func read(
+        ids: [String], cursor: Cursor, phase: SyncPhase, known: any KnownMessages
+    ) async throws -> ChangeBatch {
+        let outcome = try await reader.read(ids.filter(GmailID.isValid), known: known)
         var batch = ChangeBatch(origin: .incremental, cursor: cursor, phase: phase)
         batch.take(outcome, order: ids)
         return handOut(batch)

@@ -87,11 +87,12 @@ struct UserDispatch: Sendable {
         self.state = state
         items = rows[...]
         chunkWasFull = rows.count >= settings.chunkRows
-        if state.deadLetter != nil { return end(.blocked) }
         if checkedConnection != pass.connection {
             if rows.isEmpty, !mustLook, !isAtOdds(state) { return end(.idle) }
             return behindConnection == pass.connection ? end(.blocked) : Step(next: .look)
         }
+        // A new connection tries it once more: the server may take larger messages now.
+        if state.deadLetter != nil { return end(.blocked) }
         if let unknown, unknown.seq == rows.first?.message.seq, isOld(unknown, now) { return Step(next: .look) }
         return send(now: now)
     }

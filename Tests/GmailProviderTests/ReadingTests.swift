@@ -74,7 +74,8 @@ import Testing
                 #expect(await gmail.store.phase == .live)
                 #expect(try await gmail.store.present == Set(gmail.expected().keys).subtracting([id]))
                 gmail.google.faults.removeAll()
-                let batch = try await gmail.session.read(ids: [id], cursor: gmail.store.cursor, phase: .live)
+                let batch = try await gmail.session.read(
+                    ids: [id], cursor: gmail.store.cursor, phase: .live, known: gmail.store)
                 await gmail.store.apply(batch)
                 try await gmail.expectInStep()
             }
@@ -241,7 +242,8 @@ import Testing
             try await gmail.catchUp()
             let gaps = await gmail.store.gaps.keys.sorted()
             await gmail.store.apply(
-                try await gmail.session.read(ids: gaps, cursor: gmail.store.cursor, phase: .live))
+                try await gmail.session.read(
+                    ids: gaps, cursor: gmail.store.cursor, phase: .live, known: gmail.store))
             #expect(await gmail.store.gaps.isEmpty, "seed \(seed)")
             try await gmail.expectInStep()
         }
@@ -254,15 +256,29 @@ import Testing
             gmail.google.faults.add(Fault(.gmail(.messagesGet), match: ids[1], times: nil, .error(.backendError)))
             let cursor = await gmail.store.cursor
             let batch = try await gmail.session.read(
-                ids: [ids[0], ids[1], ids[2], "../x"], cursor: cursor, phase: .live)
+                ids: [ids[0], ids[1], ids[2], "../x"], cursor: cursor, phase: .live, known: gmail.store)
             #expect(batch.vanished == [ids[0]] && batch.gaps.map(\.id) == [ids[1]])
             #expect(batch.changes.count == 1 && batch.cursor == cursor && batch.phase == .live && !batch.more)
             gmail.google.faults.removeAll()
             gmail.google.faults.add(Fault(.gmail(.messagesGet), times: nil, .error(.unavailable)))
             let failure = await gmail.failure {
-                _ = try await gmail.session.read(ids: [ids[2], ids[3]], cursor: cursor, phase: .live)
+                _ = try await gmail.session.read(
+                    ids: [ids[2], ids[3]], cursor: cursor, phase: .live, known: gmail.store)
             }
             #expect(failure?.code == "server_error")
+        }
+    }
+
+    @Test func severalGapsThatStayUnreadableAreGapsAgain() async throws {
+        try await connected(messages: 20) { gmail in
+            try await gmail.backfillAll()
+            let ids = await gmail.store.present.sorted().suffix(2)
+            for id in ids {
+                gmail.google.faults.add(Fault(.gmail(.messagesGet), match: id, times: nil, .error(.backendError)))
+            }
+            let batch = try await gmail.session.read(
+                ids: Array(ids), cursor: gmail.store.cursor, phase: .live, known: gmail.store)
+            #expect(batch.gaps.map(\.id).sorted() == Array(ids))
         }
     }
 
