@@ -37,6 +37,7 @@ let package = Package(
         // C libraries: one module each, imported by exactly one target.
         .systemLibrary(name: "CNATS", pkgConfig: "libnats"),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
 
         .target(name: "MailModel", dependencies: [crypto]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", logging]),
@@ -52,7 +53,7 @@ let package = Package(
                 "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
                 logging,
             ]),
-        .target(name: "ProviderEmulator", dependencies: ["MailModel", hummingbird, crypto, jwt, logging]),
+        .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
@@ -92,7 +93,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
-            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", logging]),
+            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(
             name: "SystemTests", dependencies: ["MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
     ],

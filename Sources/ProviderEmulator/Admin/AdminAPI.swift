@@ -1,0 +1,165 @@
+import Foundation
+import MailModel
+
+/// The HTTP API that changes and inspects the emulator while it runs. Loopback clients only; no credentials.
+///
+/// Under `/admin`; bodies are JSON objects unless said otherwise, answers too:
+///
+/// | request | does |
+/// |---|---|
+/// | `GET mailboxes` | `{"mailboxes":[ADDRESS,…]}` |
+/// | `POST mailboxes` `{"address","messages"?,"seed"?,"mbox"?}` | makes one, filled with made-up mail or an mbox file |
+/// | `GET mailboxes/A/truth` | JSON lines, oldest first: `{"id","thread_id","labels","internal_date","history_id","sha256"}` |
+/// | `POST mailboxes/A/messages[?labels=X,Y]` raw message | delivers it: `{"id"}` |
+/// | `GET mailboxes/A/messages/ID` | the raw message |
+/// | `POST mailboxes/A/messages/ID/modify` `{"add"?,"remove"?}` | labels, by id |
+/// | `POST mailboxes/A/messages/ID/trash` or `untrash`, `DELETE mailboxes/A/messages/ID` | |
+/// | `POST mailboxes/A/labels` `{"name"}`, `PATCH` or `DELETE mailboxes/A/labels/ID` | `{"id"}` |
+/// | `POST mailboxes/A/grant` `{"scopes"?}` | `{"access_token","refresh_token","expires_in","scope"}` |
+/// | `POST mailboxes/A/revoke`, `expire-tokens`, `expire-history`, `expire-pages` | |
+/// | `POST mailboxes/A/live` `{"steps","seed"}` | random changes: text, a line each |
+/// | `POST mailboxes/A/command` text | ``EmulatorCommand``: text |
+/// | `GET faults`, `POST faults` text, `DELETE faults[/N]` | ``FaultText`` |
+/// | `POST random-faults` `{"rate","seed"}` | |
+/// | `GET stats` | text, `name value` per line |
+/// | `POST jwt` `{"sub","expires_in"?}` | `{"token"}` |
+struct AdminAPI: Sendable {
+    let google: GoogleEmulator
+    let issuer: TokenIssuer
+
+    /// Why a request was refused.
+    enum Refusal: Error {
+        case badRequest(String)
+        case notFound
+        case emulator(EmulatorError)
+
+        var reply: EmulatorReply {
+            switch self {
+            case .badRequest(let reason): .text(reason + "\n", status: 400)
+            case .notFound: .text("there is nothing at this path\n", status: 404)
+            case .emulator(let error): .text("\(error)\n", status: error.status)
+            }
+        }
+    }
+
+    func respond(to request: EmulatorRequest) async -> EmulatorReply {
+        do {
+            return try await route(request, Array(request.path.dropFirst()))
+        } catch let refusal as Refusal {
+            return refusal.reply
+        } catch let error as EmulatorError {
+            return Refusal.emulator(error).reply
+        } catch {
+            return .text("\(error)\n", status: 500)
+        }
+    }
+
+    private func route(_ request: EmulatorRequest, _ path: [String]) async throws -> EmulatorReply {
+        switch (request.method, path.first, path.count) {
+        case ("GET", "mailboxes", 1): return .object { $0.field("mailboxes", google.addresses) }
+        case ("POST", "mailboxes", 1): return try await createMailbox(try body(request))
+        case (_, "mailboxes", 3...): return try mailbox(request, address: path[1], Array(path.dropFirst(2)))
+        case ("GET", "faults", 1): return listFaults()
+        case ("POST", "faults", 1): return try addFault(request)
+        case ("DELETE", "faults", 1):
+            google.faults.removeAll()
+            return .done
+        case ("DELETE", "faults", 2):
+            google.faults.remove(Int(path[1]) ?? -1)
+            return .done
+        case ("POST", "random-faults", 1): return try randomFaults(try body(request))
+        case ("GET", "stats", 1): return .text(google.statsText + "\n")
+        case ("POST", "jwt", 1): return try issueToken(try body(request))
+        default: throw Refusal.notFound
+        }
+    }
+
+    private func createMailbox(_ body: AdminBody) async throws -> EmulatorReply {
+        guard let address = body.address, !address.isEmpty else { throw Refusal.badRequest("address is missing") }
+        try google.createMailbox(address)
+        if let path = body.mbox { try await google.load(mbox: path, into: address) }
+        if let count = body.messages {
+            try google.load(
+                MailboxGenerator(seed: body.seed ?? google.configuration.seed, address: address, count: count),
+                into: address)
+        }
+        let count = try google.messageIDs(of: address).count
+        return .object { $0.field("messages", Int64(count)) }
+    }
+
+    private func listFaults() -> EmulatorReply {
+        let lines = google.faults.active.map { "\($0.id) \($0.fault)\n" }
+        return .text(lines.joined())
+    }
+
+    private func addFault(_ request: EmulatorRequest) throws -> EmulatorReply {
+        let words = String(decoding: request.body, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        do throws(FaultText.Invalid) {
+            let id = google.faults.add(try FaultText.parse(words.map(String.init)))
+            return .object { $0.field("fault", Int64(id)) }
+        } catch {
+            throw Refusal.badRequest(error.reason)
+        }
+    }
+
+    private func randomFaults(_ body: AdminBody) throws -> EmulatorReply {
+        guard let rate = body.rate, (0...1).contains(rate), let seed = body.seed else {
+            throw Refusal.badRequest("rate (0 to 1) and seed are needed")
+        }
+        google.faults.setRandom(rate == 0 ? nil : RandomFaults(rate: rate, seed: seed))
+        return .done
+    }
+
+    private func issueToken(_ body: AdminBody) throws -> EmulatorReply {
+        guard let sub = body.sub else { throw Refusal.badRequest("sub is missing") }
+        guard let token = issuer.issue(sub: sub, expiresIn: body.expires_in ?? 900) else {
+            throw Refusal.badRequest("no key is left to sign with")
+        }
+        return .object { $0.field("token", token) }
+    }
+
+    func body(_ request: EmulatorRequest) throws -> AdminBody {
+        guard !request.body.isEmpty else { return AdminBody() }
+        do {
+            return try JSONDecoder().decode(AdminBody.self, from: Data(request.body))
+        } catch {
+            throw Refusal.badRequest("the body is not the JSON object expected: \(error)")
+        }
+    }
+}
+
+/// Every field that an admin request may have.
+struct AdminBody: Decodable {
+    var address: String?
+    var messages: Int?
+    var mbox: String?
+    var seed: UInt64?
+    var add: [String]?
+    var remove: [String]?
+    var name: String?
+    var scopes: [String]?
+    var steps: Int?
+    var rate: Double?
+    var sub: String?
+    var expires_in: Int64?
+}
+
+extension EmulatorError {
+    fileprivate var status: Int {
+        switch self {
+        case .noMailbox, .noMessage, .noLabel: 404
+        case .mailboxExists, .labelExists: 409
+        case .notAMessage, .unreadableFile: 400
+        }
+    }
+}
+
+extension EmulatorReply {
+    static let done = EmulatorReply(status: 204, contentType: "text/plain", body: [])
+
+    static func object(_ body: (inout JSONText) -> Void) -> EmulatorReply {
+        var json = JSONText()
+        json.object(body)
+        return .json(json.bytes)
+    }
+}

@@ -1,0 +1,116 @@
+/// What a fault is aimed at.
+public enum FaultEndpoint: Sendable, Hashable {
+    /// Every Gmail method, but no OAuth endpoint.
+    case anyGmail
+    case gmail(GmailMethod)
+    /// The batch envelope; its parts are matched as methods of their own.
+    case batch
+    case token
+    case revoke
+    case jwks
+}
+
+/// What happens in place of the right answer, or to it.
+public enum FaultResponse: Sendable, Hashable {
+    /// This status with an empty body.
+    case status(Int)
+    case error(GmailError)
+    /// An error of the token endpoint.
+    case oauthError(OAuthError)
+    /// 502 with an HTML page.
+    case html502
+    /// 200 with bytes that are no JSON.
+    case garbage
+    /// Closes the connection without doing or answering anything.
+    case drop
+    /// Does what was asked, then closes the connection: the answer is lost.
+    case loseAnswer
+    /// Answers rightly, later.
+    case delay(Duration)
+    /// Sends so many bytes of the right body, then closes the connection.
+    case truncate(bytes: Int)
+    /// Never answers, as long as the emulator runs.
+    case stall
+    /// 200 with a JSON string of so many bytes.
+    case oversized(bytes: Int)
+    /// Sends the right body in pieces of so many bytes with this pause before each.
+    case drip(bytes: Int, every: Duration)
+    /// A page with `nextPageToken` and neither `history` nor `messages`; the token leads to the right page.
+    case emptyPage
+    /// Ends the life of the access token used: 401 now and from here on.
+    case expireAccessToken
+    /// 302 to this URL.
+    case redirect(String)
+    /// The token endpoint grants these scopes only.
+    case narrowScopes([String])
+    /// The token endpoint gives tokens that live so long.
+    case shortLifetime(seconds: Int)
+}
+
+/// One scripted fault.
+public struct Fault: Sendable, Hashable {
+    public var endpoint: FaultEndpoint
+    /// Only requests whose path and query contain this text (a message id, a page token …).
+    public var match: String?
+    /// Only this mailbox.
+    public var mailbox: String?
+    /// Lets so many matching requests pass first.
+    public var skip: Int
+    /// How often it strikes; nil is for ever.
+    public var times: Int?
+    public var response: FaultResponse
+
+    public init(
+        _ endpoint: FaultEndpoint, match: String? = nil, mailbox: String? = nil, skip: Int = 0, times: Int? = 1,
+        _ response: FaultResponse
+    ) {
+        self.endpoint = endpoint
+        self.match = match
+        self.mailbox = mailbox
+        self.skip = skip
+        self.times = times
+        self.response = response
+    }
+}
+
+/// The faults the emulator starts with.
+public struct FaultPlan: Sendable {
+    public var scripted: [Fault]
+    public var random: RandomFaults?
+
+    public init(scripted: [Fault] = [], random: RandomFaults? = nil) {
+        self.scripted = scripted
+        self.random = random
+    }
+
+    /// Faults at this rate (0 to 1) on all Gmail requests.
+    public static func random(rate: Double, seed: UInt64) -> FaultPlan {
+        FaultPlan(random: RandomFaults(rate: rate, seed: seed))
+    }
+}
+
+/// Faults that strike by chance. The n-th request meets the same fate under the same seed.
+public struct RandomFaults: Sendable {
+    /// Share of the requests struck, 0 to 1.
+    public var rate: Double
+    public var seed: UInt64
+    public var endpoints: [FaultEndpoint]
+    public var responses: [FaultResponse]
+
+    /// What a client must survive: all of these are transient.
+    public static let transient: [FaultResponse] = [
+        .error(.backendError), .error(.unavailable), .error(.perUserQuota), .error(.tooManyConcurrent),
+        .error(.resourceExhausted), .error(.userRateLimit), .html502, .garbage, .drop, .loseAnswer,
+        .truncate(bytes: 40), .status(503),
+    ]
+
+    public init(
+        rate: Double, seed: UInt64, endpoints: [FaultEndpoint] = [.anyGmail],
+        responses: [FaultResponse] = RandomFaults.transient
+    ) {
+        self.rate = rate
+        self.seed = seed
+        self.endpoints = endpoints
+        self.responses = responses
+    }
+}

@@ -1,0 +1,82 @@
+import Hummingbird
+import Logging
+import MailModel
+import Synchronization
+
+/// Google (OAuth and the Gmail API) and an issuer of users' tokens, on a loopback port.
+///
+/// Paths: the Gmail API and its batch endpoint at ``baseURL``, `/oauth/google/token`, `/oauth/google/revoke`,
+/// `/auth/jwks`, and an admin API under `/admin`.
+public final class ProviderEmulator: Sendable {
+    /// `http://127.0.0.1:PORT`
+    public let baseURL: String
+    public let google: GoogleEmulator
+    public let issuer: TokenIssuer
+    private let server: Task<Void, any Error>
+
+    /// `GOOGLE_TOKEN_URL`
+    public var tokenURL: String { baseURL + "/oauth/google/token" }
+    /// `GOOGLE_REVOKE_URL`
+    public var revokeURL: String { baseURL + "/oauth/google/revoke" }
+    /// `BETTER_AUTH_JWKS_URL`
+    public var jwksURL: String { baseURL + "/auth/jwks" }
+
+    /// Starts listening; returns when requests are answered.
+    ///
+    /// - Throws: what the system says when the address cannot be had.
+    public static func start(_ configuration: EmulatorConfiguration = .init(), logger: Logger) async throws
+        -> ProviderEmulator
+    {
+        let google = GoogleEmulator(configuration)
+        let responder = EmulatorResponder(google: google, configuration: configuration)
+        // Ending by cancellation is how the server is stopped; Hummingbird would report each open connection as an
+        // error. What matters is thrown.
+        var quiet = logger
+        quiet.logLevel = .critical
+        let (ports, announce) = AsyncThrowingStream.makeStream(of: Int.self)
+        let application = Application(
+            responder: responder,
+            configuration: .init(address: .hostname(configuration.host, port: configuration.port)),
+            onServerRunning: { channel in announce.yield(channel.localAddress?.port ?? configuration.port) },
+            logger: quiet)
+        // Owned by the emulator: `shutdown` cancels and awaits it.
+        let server = Task {
+            do {
+                try await application.run()
+                announce.finish()
+            } catch {
+                announce.finish(throwing: error)
+                throw error
+            }
+        }
+        var port: Int?
+        for try await bound in ports {
+            port = bound
+            break
+        }
+        guard let port else { throw CancellationError() }
+        let baseURL = "http://\(configuration.host):\(port)"
+        let issuer = TokenIssuer(origin: baseURL, seed: configuration.seed, time: configuration.time)
+        responder.serve(issuer)
+        logger.info(
+            "provider emulator listening",
+            metadata: ["url": "\(baseURL)", "seed": "\(configuration.seed)"])
+        return ProviderEmulator(baseURL: baseURL, google: google, issuer: issuer, server: server)
+    }
+
+    private init(baseURL: String, google: GoogleEmulator, issuer: TokenIssuer, server: Task<Void, any Error>) {
+        self.baseURL = baseURL
+        self.google = google
+        self.issuer = issuer
+        self.server = server
+    }
+
+    /// Stops listening and closes every connection.
+    public func shutdown() async {
+        server.cancel()
+        // How the server ended does not matter to who wanted it ended.
+        _ = await server.result
+    }
+
+    deinit { server.cancel() }
+}
