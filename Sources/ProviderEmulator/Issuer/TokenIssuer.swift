@@ -66,13 +66,14 @@ public final class TokenIssuer: Sendable {
     ///
     /// - Parameters:
     ///   - expiresIn: seconds; negative makes a token that is over. BetterAuth's default is 900.
-    ///   - overrides: claims to add or replace; nil removes one. Values go in as given, however wrong, so that a
-    ///     verifier can be tried.
+    ///   - overrides: claims to add or replace; they go in as given, however wrong, so that a verifier can be tried.
+    ///   - removing: claims to leave out.
     ///   - kid: one of ``keyIDs``; nil takes the newest.
     ///   - header: replaces the header's fields, `alg` for one; the signature stays EdDSA.
     /// - Returns: the compact form; nil when `kid` is not published or no key is left.
     public func issue(
-        sub: String, expiresIn: Int64 = 900, overrides: [String: ClaimValue?] = [:], kid: String? = nil,
+        sub: String, expiresIn: Int64 = 900, overrides: [String: ClaimValue] = [:], removing: Set<String> = [],
+        kid: String? = nil,
         header: [String: ClaimValue] = [:]
     ) -> String? {
         let keys = state.withLock { $0.keys }
@@ -81,7 +82,12 @@ public final class TokenIssuer: Sendable {
         head.merge(header) { $1 }
         let signed =
             Base64URL.encode(ClaimValue.object(head).json) + "."
-            + Base64URL.encode(ClaimValue.object(claims(sub: sub, expiresIn: expiresIn, overrides: overrides)).json)
+            + Base64URL.encode(
+                ClaimValue.object(
+                    claims(sub: sub, expiresIn: expiresIn).merging(overrides) { $1 }.filter {
+                        !removing.contains($0.key)
+                    }
+                ).json)
         do {
             return signed + "." + Base64URL.encode(try key.key.signature(for: Array(signed.utf8)))
         } catch {
@@ -89,16 +95,14 @@ public final class TokenIssuer: Sendable {
         }
     }
 
-    private func claims(sub: String, expiresIn: Int64, overrides: [String: ClaimValue?]) -> [String: ClaimValue] {
+    private func claims(sub: String, expiresIn: Int64) -> [String: ClaimValue] {
         let now = time.now()
-        var claims: [String: ClaimValue] = [
+        return [
             "iat": .integer(now), "exp": .integer(now + expiresIn), "sub": .string(sub), "id": .string(sub),
             "iss": .string(origin), "aud": .string(origin), "name": .string("Emulated User"),
             "email": .string("\(sub)@users.example"), "emailVerified": .bool(true), "image": .null,
             "createdAt": .string("2025-11-03T10:11:12.000Z"), "updatedAt": .string("2025-12-24T08:00:00.000Z"),
         ]
-        for (name, value) in overrides { claims[name] = value }
-        return claims
     }
 
     private static func key(_ random: inout SeededRandom) -> Curve25519.Signing.PrivateKey {

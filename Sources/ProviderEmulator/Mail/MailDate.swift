@@ -24,7 +24,7 @@ enum MailDate {
 
     /// The date in a mailbox's separator line: `From sender Thu Jan  1 00:00:00 2004`.
     static func parseSeparator(_ line: String) -> Int64? {
-        let words = line.split(separator: " ").map(String.init)
+        let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
         guard let index = words.firstIndex(where: { month($0.lowercased()) != nil }) else { return nil }
         return parse(words[index...].joined(separator: " "))
     }

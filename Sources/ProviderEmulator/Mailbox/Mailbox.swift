@@ -124,14 +124,15 @@ struct Mailbox: Sendable {
         return message
     }
 
-    /// Milliseconds since 1970 in the upper bits, as in ids seen in practice, chance in the lower 30.
+    /// Milliseconds since 1970 in the upper bits, as in ids seen in practice; within a second, ids grow with arrival.
     private mutating func makeID(_ internalDate: Int64) -> UInt64 {
-        let seconds = UInt64(min(max(internalDate, 1), 8_000_000_000))
-        let base = (seconds * 1000) << 20
-        while true {
-            let id = base + random.next() % (1000 << 20)
-            if messages[id] == nil { return id }
-        }
+        let second = UInt64(min(max(internalDate, 1), 8_000_000_000))
+        let base = (second * 1000) << 20
+        let next = position(((second + 1) * 1000) << 20)
+        var id = base + UInt64(random.below(1 << 20))
+        if next > 0, order[next - 1] >= base { id = order[next - 1] + 1 + UInt64(random.below(1 << 10)) }
+        while messages[id] != nil { id += 1 }
+        return id
     }
 
     private mutating func advanceHistory() { historyID += UInt64(1 + random.below(20)) }
