@@ -13,6 +13,8 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 
 let package = Package(
@@ -21,13 +23,18 @@ let package = Package(
     products: [
         .executable(name: "mailsync", targets: ["mailsync"]),
         .library(name: "ProviderEmulator", targets: ["ProviderEmulator"]),
+        .executable(name: "Benchmarks", targets: ["Benchmarks"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: [.defaults, "CommandLineArguments"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -46,21 +53,36 @@ let package = Package(
         .target(name: "GmailProvider", dependencies: ["MailModel", "MailHeaders", "HTTPTransport", logging]),
         .target(name: "MailStore", dependencies: ["MailModel", grdb, logging]),
         .target(name: "Accounts", dependencies: ["MailModel", "HTTPTransport", grdb, crypto, jwt, logging]),
-        .target(name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", lifecycle, logging]),
+        .target(
+            name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
-                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, metrics, logging,
+                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
+                logging,
             ]),
+        .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
         .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", arguments, configuration, lifecycle, logging, metrics,
+                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration,
+                lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
+
+        // What the machine can do at best: plain C on the same libraries, with the same schema and payloads.
+        .target(
+            name: "PlainLimits",
+            linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("nats"), .linkedLibrary("curl")]),
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "PlainLimits", "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts",
+                "MailSync", "MailDispatch", "ProviderEmulator", arguments, logging,
+            ]),
 
         .testTarget(name: "ArchitectureTests", dependencies: ["MailTestSupport"]),
         .testTarget(name: "MailModelTests", dependencies: ["MailModel", "MailTestSupport"]),
@@ -78,24 +100,36 @@ let package = Package(
         .testTarget(
             name: "AccountsTests",
             dependencies: [
-                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, jwt, logging,
+                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras,
+                jwt,
+                logging,
             ]),
         .testTarget(
             name: "MailDispatchTests",
-            dependencies: ["MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", logging]),
+            dependencies: [
+                "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
+            ]),
         .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
         .testTarget(
             name: "MailAPITests",
             dependencies: [
-                "MailAPI", "Accounts", "MailStore", "MailModel", "MailSync", "MailTestSupport", hummingbird, logging,
+                "MailAPI", "Accounts", "HTTPTransport", "MailStore", "MailModel", "MailSync", "MailTestSupport",
+                crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
+        .testTarget(name: "MailsyncTests", dependencies: ["mailsync", "MailModel"]),
+        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
+        .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"]),
         .testTarget(
-            name: "SystemTests", dependencies: ["MailTestSupport", "JetStream", "MailModel", "ProviderEmulator", grdb]),
+            name: "SystemTests",
+            dependencies: [
+                "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
+                "ProviderEmulator", logging,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

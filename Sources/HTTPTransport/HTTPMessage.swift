@@ -1,5 +1,6 @@
 /// A request to a provider.
 public struct HTTPRequest: Sendable {
+    /// The methods that providers' APIs use (RFC 9110 §9, RFC 5789).
     public enum Method: String, Sendable { case get = "GET", post = "POST", patch = "PATCH", delete = "DELETE" }
 
     public var method: Method

@@ -3,15 +3,43 @@ public enum EventPayload {
     /// The largest payload, in bytes. Larger ones are cut deterministically and say `"truncated":true`.
     public static let bytesMax = 512 * 1024
 
-    /// The cuts, tried in this order until the payload fits; each also applies those before it.
+    /// The cuts, tried in this order until the payload fits; each also applies those before it. The last one always
+    /// fits: even if every byte had to be escaped, its lists and texts stay under the limit.
     fileprivate enum Cut: Int, CaseIterable {
         case none
         /// Values after the first of repeated headers are dropped.
         case repeatedHeaders
         /// Header values are cut to 4 KiB.
         case longHeaders
-        /// Every address list is cut to 1,000 entries of 320 bytes; all headers are dropped; texts to 4 KiB.
-        case everything
+        /// All headers are dropped, texts are cut to 4 KiB, and lists to 1,000 entries of 320 bytes.
+        case longLists
+        /// Lists are cut to 40 entries of 320 bytes.
+        case shortLists
+
+        private static let entryBytesMax = 320
+        private static let textBytesMax = 4096
+
+        private var entriesMax: Int? {
+            switch self {
+            case .none, .repeatedHeaders, .longHeaders: nil
+            case .longLists: 1000
+            case .shortLists: 40
+            }
+        }
+
+        var keepsHeaders: Bool { entriesMax == nil }
+
+        func header(_ value: String) -> String { self == .longHeaders ? value.cut(toBytes: Self.textBytesMax) : value }
+
+        func text(_ value: String) -> String { keepsHeaders ? value : value.cut(toBytes: Self.textBytesMax) }
+
+        func list(_ values: [String]) -> [String] { prefix(values).map(entry) }
+
+        func prefix<Element>(_ elements: [Element]) -> [Element] {
+            entriesMax.map { Array(elements.prefix($0)) } ?? elements
+        }
+
+        func entry(_ value: String) -> String { keepsHeaders ? value : value.cut(toBytes: Self.entryBytesMax) }
     }
 }
 
@@ -37,9 +65,9 @@ extension MailEvent {
             json.field("user_id", account.user.raw)
             switch body {
             case .received(let message): json.message(message, cut)
-            case .updated(let update): json.update(update)
+            case .updated(let update): json.update(update, cut)
             case .deleted(let id, let threadID): json.ids(id, threadID)
-            case .account(let event): json.accountEvent(event)
+            case .account(let event): json.accountEvent(event, cut)
             }
             json.field("schema", Int64(MailEvent.schema))
             json.field("seq", seq)
@@ -57,30 +85,24 @@ extension JSONText {
     }
 
     fileprivate mutating func message(_ message: MessageMeta, _ cut: EventPayload.Cut) {
-        let everything = cut == .everything
-        let addresses = { (list: [String]) in everything ? list.prefix(1000).map { $0.cut(toBytes: 320) } : list }
-        let text = { (value: String) in everything ? value.cut(toBytes: 4096) : value }
         ids(message.id, message.threadID)
-        field("subject", text(message.subject))
-        field("sender", text(message.sender))
-        field("to_addrs", addresses(message.to))
-        field("cc_addrs", addresses(message.cc))
-        field("bcc_addrs", addresses(message.bcc))
-        field("snippet", text(message.snippet))
-        headers(everything ? .init() : message.headers, cut)
-        field("labels", everything ? message.labels.prefix(1000).map { $0.cut(toBytes: 320) } : message.labels)
+        field("subject", cut.text(message.subject))
+        field("sender", cut.text(message.sender))
+        field("to_addrs", cut.list(message.to))
+        field("cc_addrs", cut.list(message.cc))
+        field("bcc_addrs", cut.list(message.bcc))
+        field("snippet", cut.text(message.snippet))
+        headers(cut.keepsHeaders ? message.headers : .init(), cut)
+        field("labels", cut.list(message.labels))
     }
 
     /// The headers object, and `headers_repeated` when there are any.
     public mutating func headers(_ headers: MessageHeaders) { self.headers(headers, .none) }
 
     private mutating func headers(_ headers: MessageHeaders, _ cut: EventPayload.Cut) {
-        let short = cut.rawValue >= EventPayload.Cut.longHeaders.rawValue
         key("headers")
         object { json in
-            for field in headers.first {
-                json.field(field.name, short ? field.value.cut(toBytes: 4096) : field.value)
-            }
+            for field in headers.first { json.field(field.name, cut.header(field.value)) }
         }
         guard cut == .none, !headers.repeated.isEmpty else { return }
         key("headers_repeated")
@@ -89,26 +111,26 @@ extension JSONText {
         }
     }
 
-    fileprivate mutating func update(_ update: LabelUpdate) {
+    fileprivate mutating func update(_ update: LabelUpdate, _ cut: EventPayload.Cut) {
         ids(update.id, update.threadID)
-        field("labels", update.labels)
-        field("labels_added", update.added)
-        field("labels_removed", update.removed)
+        field("labels", cut.list(update.labels))
+        field("labels_added", cut.list(update.added))
+        field("labels_removed", cut.list(update.removed))
         if update.restored { field("restored", true) }
     }
 
-    fileprivate mutating func accountEvent(_ event: AccountEvent) {
+    fileprivate mutating func accountEvent(_ event: AccountEvent, _ cut: EventPayload.Cut) {
         switch event {
-        case .connected(let mailbox): field("mailbox", mailbox)
+        case .connected(let mailbox): field("mailbox", cut.text(mailbox))
         case .disconnected: break
-        case .reauthRequired(let reason): field("reason", reason)
+        case .reauthRequired(let reason): field("reason", cut.text(reason))
         case .labels(let labels):
             key("labels")
-            array(labels) { json, label in
+            array(cut.prefix(labels)) { json, label in
                 json.object { json in
-                    json.field("id", label.id)
-                    json.field("name", label.name)
-                    json.field("type", label.type)
+                    json.field("id", cut.entry(label.id))
+                    json.field("name", cut.entry(label.name))
+                    json.field("type", cut.entry(label.type))
                 }
             }
         }

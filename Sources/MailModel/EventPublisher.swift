@@ -7,13 +7,19 @@ public struct OutboundMessage: Sendable, Hashable {
     /// The event id; goes out as `Nats-Msg-Id`.
     public var id: String
     public var payload: [UInt8]
+    /// Send only over this connection (``EventPublisher/connectionEpoch``), else answer `unknown` without sending; nil
+    /// sends over any. What was looked up on one connection need not be true of the stream that the next one finds.
+    public var connection: Int?
 
-    public init(user: UserID, seq: Int64, subject: String, id: String, payload: [UInt8]) {
+    public init(
+        user: UserID, seq: Int64, subject: String, id: String, payload: [UInt8], connection: Int? = nil
+    ) {
         self.user = user
         self.seq = seq
         self.subject = subject
         self.id = id
         self.payload = payload
+        self.connection = connection
     }
 }
 

@@ -16,6 +16,7 @@ public struct MailEvent: Sendable, Hashable {
     public var origin: EventOrigin
     public var body: Body
 
+    /// What happened, with what consumers are told of it.
     public enum Body: Sendable, Hashable {
         case received(MessageMeta)
         case updated(LabelUpdate)
@@ -92,6 +93,7 @@ public enum EventSubject {
     /// What the stream captures.
     public static let all = "user.>"
 
+    /// The subject of a user's events of one type; the user is encoded to one token.
     public static func subject(user: UserID, type: String) -> String { "user.\(user.encoded).\(type)" }
 
     /// Every subject of one user.

@@ -1,5 +1,16 @@
 import ArgumentParser
-import Configuration
-import ServiceLifecycle
 
-@main struct M { static func main() {} }
+/// `mailsync`: keeps mailboxes in step with the world and turns every change into an event.
+@main
+struct Mailsync: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mailsync",
+        abstract: "Keeps users' mailboxes in step and turns every change into an event in NATS JetStream.",
+        version: MailsyncVersion.current,
+        subcommands: [Serve.self, Demo.self, Emulate.self, Status.self])
+}
+
+/// The version that `--version` and `GET /status` show.
+enum MailsyncVersion {
+    static let current = "0.1.0"
+}

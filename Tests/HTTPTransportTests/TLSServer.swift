@@ -38,13 +38,10 @@ final class TLSServer: Sendable {
     }
 
     private init(_ certificate: SelfSignedCertificate, arguments: [String]) throws {
-        let (socket, port) = try listenOnLoopback()
-        close(socket)
-        self.port = port
         self.certificate = certificate
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments =
-            ["openssl", "s_server", "-accept", "127.0.0.1:\(port)", "-cert", certificate.certificate]
+            ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate.certificate]
             + ["-key", certificate.key] + arguments
         let input = Pipe()
         let output = Pipe()
@@ -54,7 +51,7 @@ final class TLSServer: Sendable {
         plaintextIn = output.fileHandleForReading
         plaintextOut = input.fileHandleForWriting
         try process.run()
-        try waitForListener(port: port)
+        port = try listeningPort(of: process.processIdentifier)
     }
 
     deinit {
@@ -64,17 +61,23 @@ final class TLSServer: Sendable {
     }
 }
 
-/// Returns when the kernel lists a listening socket on the port of 127.0.0.1.
-private func waitForListener(port: Int) throws {
-    let address = "0100007F:" + String(format: "%04X", port)
+/// The port of 127.0.0.1 that a process listens on, as soon as the kernel shows one.
+private func listeningPort(of process: pid_t) throws -> Int {
     for _ in 0..<500 {
-        let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
-        let isListening = table.split(separator: "\n").contains { line in
-            let fields = line.split(separator: " ")
-            return fields.count > 3 && fields[1] == address && fields[3] == "0A"
+        // A process that has ended has no directory, and a descriptor may close before it is looked at.
+        let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd")) ?? []
+        let targets = descriptors.compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/fd/\($0)")
         }
-        if isListening { return }
+        // Not by Foundation, which stops after one piece of a file that says it is empty.
+        let table = String(decoding: try output(of: "cat", "/proc/net/tcp"), as: UTF8.self)
+        for line in table.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 9, fields[3] == "0A", targets.contains("socket:[\(fields[9])]") else { continue }
+            if let port = Int(fields[1].suffix(4), radix: 16) { return port }
+        }
         poll(nil, 0, 20)
     }
+    kill(process, SIGKILL)
     throw ProgramFailed(program: "openssl s_server", status: -1)
 }

@@ -30,6 +30,7 @@ public final class FaultRegistry: Sendable {
         }
     }
 
+    /// Takes a scripted fault back; without effect when it is gone.
     public func remove(_ id: Int) { state.withLock { $0.scripted.removeAll { $0.id == id } } }
 
     /// Starts, replaces or (nil) ends random faults.

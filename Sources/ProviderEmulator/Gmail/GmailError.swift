@@ -118,6 +118,7 @@ extension GmailError {
     public static let unavailable = GmailError(
         503, "backendError", "The service is currently unavailable.", status: "UNAVAILABLE")
 
+    /// 400: a parameter that the method does not take.
     public static func invalidArgument(_ message: String) -> GmailError {
         GmailError(400, "invalidArgument", message, status: "INVALID_ARGUMENT")
     }

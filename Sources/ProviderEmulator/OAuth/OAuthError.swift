@@ -30,6 +30,7 @@ public struct OAuthError: Error, Sendable, Hashable {
     /// The revocation endpoint's answer to a token it does not know.
     public static let invalidToken = OAuthError(400, "invalid_token", "Token expired or revoked")
 
+    /// 400 `invalid_request` (RFC 6749 §5.2), with what is wrong.
     public static func invalidRequest(_ description: String) -> OAuthError {
         OAuthError(400, "invalid_request", description)
     }

@@ -1,0 +1,222 @@
+import Accounts
+import MailModel
+import MailStore
+
+/// What the API asks of the sync manager: commands, and reports to show.
+///
+/// Every function may throw; the API logs the error and answers 503 or 500, without showing it.
+public protocol AccountCommands: Sendable {
+    /// Makes the account exist with these tokens, keeping store and cursor if it existed, and starts to sync it.
+    ///
+    /// - Parameter since: only messages dated at or after this are wanted; nil keeps what was said before.
+    func connect(_ key: AccountKey, tokens: OAuthTokens, since: UnixSeconds?) async throws
+    /// Starts the next pass of the user's accounts now.
+    ///
+    /// - Parameters:
+    ///   - provider: nil for all of them.
+    ///   - inbox: nil for all of them.
+    /// - Returns: the number of accounts woken.
+    func wake(user: UserID, provider: ProviderKind?, inbox: InboxID?) async throws -> Int
+    /// Stops syncing the account and deletes its tokens; what is in its outbox is still published.
+    ///
+    /// - Returns: false when there is no such account.
+    func disconnect(_ key: AccountKey) async throws -> Bool
+    /// The user's accounts, for `GET /mail/status`.
+    func accounts(of user: UserID) async throws -> [AccountReport]
+    /// The whole service, for `GET /status` and `GET /metrics`.
+    func overview() async throws -> ServiceReport
+    /// Why requests should not be sent here now; empty when ready.
+    func readiness() async -> [ReadinessProblem]
+}
+
+/// One account as its user sees it.
+public struct AccountReport: Sendable, Hashable {
+    public var key: AccountKey
+    public var status: AccountStatus
+    /// True while a worker keeps the account in step, also one that waits for its next pass.
+    public var isRunning: Bool
+    public var phase: SyncPhase
+    /// Messages in scope that the provider listed.
+    public var listed: Int
+    public var stored: Int
+    /// Messages that were listed but no longer existed when they were read.
+    public var gone: Int
+    /// Messages that could not be read yet.
+    public var gaps: Int
+    /// Events the stream has confirmed.
+    public var published: Int
+    /// Events it has not.
+    public var outboxDepth: Int
+    public var oldestUnpublishedSeconds: Int64?
+    public var lastSyncedAt: UnixSeconds?
+    /// Safe to show to the user.
+    public var lastError: String?
+    /// Failures since the last success.
+    public var retryCount: Int
+    public var nextAttemptAt: UnixSeconds?
+    /// What the account waits for (`quota`, `back-off` …); nil when for nothing.
+    public var waitingFor: String?
+    /// The time a backfill still needs, when it can be told.
+    public var etaSeconds: Int64?
+
+    public init(
+        key: AccountKey, status: AccountStatus, isRunning: Bool, phase: SyncPhase, listed: Int = 0, stored: Int = 0,
+        gone: Int = 0, gaps: Int = 0, published: Int = 0, outboxDepth: Int = 0,
+        oldestUnpublishedSeconds: Int64? = nil, lastSyncedAt: UnixSeconds? = nil, lastError: String? = nil,
+        retryCount: Int = 0, nextAttemptAt: UnixSeconds? = nil, waitingFor: String? = nil, etaSeconds: Int64? = nil
+    ) {
+        self.key = key
+        self.status = status
+        self.isRunning = isRunning
+        self.phase = phase
+        self.listed = listed
+        self.stored = stored
+        self.gone = gone
+        self.gaps = gaps
+        self.published = published
+        self.outboxDepth = outboxDepth
+        self.oldestUnpublishedSeconds = oldestUnpublishedSeconds
+        self.lastSyncedAt = lastSyncedAt
+        self.lastError = lastError
+        self.retryCount = retryCount
+        self.nextAttemptAt = nextAttemptAt
+        self.waitingFor = waitingFor
+        self.etaSeconds = etaSeconds
+    }
+}
+
+extension AccountReport {
+    /// What the store knows of the account; the manager adds what it alone knows.
+    public init(
+        _ sync: AccountSync, isRunning: Bool, waitingFor: String? = nil, etaSeconds: Int64? = nil, at now: UnixSeconds
+    ) {
+        self.init(
+            key: sync.key, status: sync.status, isRunning: isRunning, phase: sync.phase, listed: sync.listed,
+            stored: sync.stored, gone: sync.gone, gaps: sync.gaps, published: sync.published,
+            outboxDepth: sync.outboxDepth, oldestUnpublishedSeconds: sync.oldestUnpublishedAt.map { max(0, now - $0) },
+            lastSyncedAt: sync.lastSyncedAt, lastError: sync.lastError, retryCount: sync.retryCount,
+            nextAttemptAt: sync.nextAttemptAt, waitingFor: waitingFor, etaSeconds: etaSeconds)
+    }
+}
+
+/// The service as its operator sees it. Counts are since the process started unless said otherwise.
+public struct ServiceReport: Sendable, Hashable {
+    /// The connection to the stream.
+    public struct Stream: Sendable, Hashable {
+        public var connected: Bool
+        public var name: String
+        /// nil while it was never reached.
+        public var serverVersion: String?
+        public var lastSequence: UInt64?
+        /// Why it is not connected, or publishing is paused; safe to print.
+        public var trouble: String?
+
+        public init(
+            connected: Bool, name: String, serverVersion: String? = nil, lastSequence: UInt64? = nil,
+            trouble: String? = nil
+        ) {
+            self.connected = connected
+            self.name = name
+            self.serverVersion = serverVersion
+            self.lastSequence = lastSequence
+            self.trouble = trouble
+        }
+    }
+
+    /// From commit to confirmation, over the recent past.
+    public struct Latency: Sendable, Hashable {
+        public var p50Milliseconds: Double
+        public var p99Milliseconds: Double
+
+        public init(p50Milliseconds: Double, p99Milliseconds: Double) {
+            self.p50Milliseconds = p50Milliseconds
+            self.p99Milliseconds = p99Milliseconds
+        }
+    }
+
+    /// How often failures of one kind happened.
+    public struct ErrorCount: Sendable, Hashable {
+        /// ``SyncFailure/code``.
+        public var code: String
+        public var total: Int
+        public var lastHour: Int
+
+        public init(code: String, total: Int, lastHour: Int) {
+            self.code = code
+            self.total = total
+            self.lastHour = lastHour
+        }
+    }
+
+    /// An account that is not progressing.
+    public struct Laggard: Sendable, Hashable {
+        public var key: AccountKey
+        public var status: AccountStatus
+        /// Why; safe to print.
+        public var reason: String
+        public var retryCount: Int
+        public var nextAttemptAt: UnixSeconds?
+        public var lastSyncedAt: UnixSeconds?
+
+        public init(
+            key: AccountKey, status: AccountStatus, reason: String, retryCount: Int = 0,
+            nextAttemptAt: UnixSeconds? = nil, lastSyncedAt: UnixSeconds? = nil
+        ) {
+            self.key = key
+            self.status = status
+            self.reason = reason
+            self.retryCount = retryCount
+            self.nextAttemptAt = nextAttemptAt
+            self.lastSyncedAt = lastSyncedAt
+        }
+    }
+
+    public var version: String
+    public var uptimeSeconds: Int64
+    public var stream: Stream
+    public var accounts: [AccountStatus: Int]
+    /// Over all users.
+    public var outboxDepth: Int
+    public var oldestUnpublishedSeconds: Int64?
+    public var publishLatency: Latency?
+    public var errors: [ErrorCount]
+    public var tokenRefreshes: Int
+    public var tokenRefreshFailures: Int
+    /// Messages in all gap ledgers.
+    public var gaps: Int
+    /// The worst first, a handful at most.
+    public var laggards: [Laggard]
+
+    public init(
+        version: String, uptimeSeconds: Int64, stream: Stream, accounts: [AccountStatus: Int] = [:],
+        outboxDepth: Int = 0, oldestUnpublishedSeconds: Int64? = nil, publishLatency: Latency? = nil,
+        errors: [ErrorCount] = [], tokenRefreshes: Int = 0, tokenRefreshFailures: Int = 0, gaps: Int = 0,
+        laggards: [Laggard] = []
+    ) {
+        self.version = version
+        self.uptimeSeconds = uptimeSeconds
+        self.stream = stream
+        self.accounts = accounts
+        self.outboxDepth = outboxDepth
+        self.oldestUnpublishedSeconds = oldestUnpublishedSeconds
+        self.publishLatency = publishLatency
+        self.errors = errors
+        self.tokenRefreshes = tokenRefreshes
+        self.tokenRefreshFailures = tokenRefreshFailures
+        self.gaps = gaps
+        self.laggards = laggards
+    }
+}
+
+/// A part the service cannot work without is not usable.
+public struct ReadinessProblem: Sendable, Hashable {
+    /// `nats`, `stores` …
+    public var component: String
+    /// Safe to show to anybody.
+    public var reason: String
+
+    public init(component: String, reason: String) {
+        self.component = component
+        self.reason = reason
+    }
+}

@@ -1,0 +1,90 @@
+import Accounts
+import Hummingbird
+import MailModel
+import Synchronization
+
+/// Decides who a caller is, and whether the caller may call now.
+final class Gatekeeper: Sendable {
+    static let userRealm = "mailsync"
+    static let operatorRealm = "mailsync operator"
+
+    private let verifier: JWTVerifier
+    private let operatorToken: OperatorToken
+    private let time: any TimeSource
+    private let limiter: Mutex<RateLimiter>
+
+    init(
+        verifier: JWTVerifier, operatorToken: OperatorToken, limits: MailAPIConfiguration.Limits,
+        time: any TimeSource
+    ) {
+        self.verifier = verifier
+        self.operatorToken = operatorToken
+        self.time = time
+        limiter = Mutex(
+            RateLimiter(
+                perSecond: limits.requestsPerSecond, burst: limits.requestBurst, usersMax: limits.ratedUsersMax))
+    }
+
+    /// - Returns: the user; nil for the operator and for what anyone may call.
+    /// - Throws: ``APIProblem`` 401, 429, 503.
+    func admit(_ request: Request, to access: Route.Access) async throws(APIProblem) -> UserID? {
+        switch access {
+        case .anyone: return nil
+        case .operator:
+            try checkOperator(request)
+            return nil
+        case .user: return try await admitUser(request)
+        case .userOrOperator:
+            if let token = bearerToken(request), operatorToken.matches(token) { return nil }
+            return try await admitUser(request)
+        }
+    }
+
+    private func checkOperator(_ request: Request) throws(APIProblem) {
+        let token = bearerToken(request)
+        if let token, operatorToken.matches(token) { return }
+        let detail = "send 'Authorization: Bearer' with the token of OPERATOR_TOKEN or DATA_DIR/operator.token"
+        throw .unauthorized(detail, realm: Self.operatorRealm, hadToken: token != nil)
+    }
+
+    private func admitUser(_ request: Request) async throws(APIProblem) -> UserID {
+        guard let token = bearerToken(request) else {
+            let detail = "send 'Authorization: Bearer' with a token from the sign-in service (GET /api/auth/token)"
+            throw .unauthorized(detail, realm: Self.userRealm, hadToken: false)
+        }
+        let user: UserID
+        do {
+            user = try await verifier.verify(token).id
+        } catch {
+            throw Self.problem(error)
+        }
+        try checkRate(user)
+        return user
+    }
+
+    private func checkRate(_ user: UserID) throws(APIProblem) {
+        let now = time.nowMilliseconds()
+        guard let wait = limiter.withLock({ $0.admit(user, atMs: now) }) else { return }
+        var problem = APIProblem(
+            .tooManyRequests, "rate-limited", "Too many requests", "wait for Retry-After seconds, then go on slower")
+        problem.retryAfterSeconds = max(1, Int64(wait.inSeconds.rounded(.up)))
+        throw problem
+    }
+
+    /// That the issuer's keys cannot be had is our trouble, not a reason to sign the user out.
+    private static func problem(_ failure: AuthenticationFailure) -> APIProblem {
+        if case .keysUnavailable(_, let retryAfter) = failure {
+            return .unavailable(
+                "keys-unavailable", "the sign-in service's keys cannot be fetched, so no token can be checked",
+                retryAfterSeconds: max(1, Int64(retryAfter.inSeconds.rounded(.up))))
+        }
+        return .unauthorized(failure.description, realm: userRealm, hadToken: true)
+    }
+
+    private func bearerToken(_ request: Request) -> String? {
+        guard let value = request.headers[.authorization] else { return nil }
+        let parts = value.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        return String(parts[1].drop { $0 == " " })
+    }
+}

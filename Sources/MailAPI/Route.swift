@@ -1,0 +1,73 @@
+import Hummingbird
+import MailModel
+
+/// One operation of the API.
+struct Route: Sendable {
+    /// Who may call it.
+    enum Access: Sendable {
+        case anyone
+        /// A user, with the issuer's token.
+        case user
+        case `operator`
+        /// Either of them.
+        case userOrOperator
+    }
+
+    /// What a handler needs to know of a request.
+    struct Call: Sendable {
+        /// nil unless the access is `user`.
+        var user: UserID?
+        var contentType: String?
+        var body: [UInt8]
+    }
+
+    let method: HTTPRequest.Method
+    let path: String
+    let access: Access
+    let handle: @Sendable (Call) async throws -> Response
+
+    /// A user's operation.
+    static func user(
+        _ method: HTTPRequest.Method, _ path: String,
+        _ handle: @escaping @Sendable (UserID, Call) async throws -> Response
+    ) -> Route {
+        Route(method: method, path: path, access: .user) { call in
+            guard let user = call.user else { throw APIProblem.internalError }
+            return try await handle(user, call)
+        }
+    }
+}
+
+/// The operations by path. There are few, and none has a parameter in its path.
+struct RouteTable: Sendable {
+    private let routes: [String: [Route]]
+
+    init(_ routes: [Route]) { self.routes = Dictionary(grouping: routes, by: \.path) }
+
+    /// Every operation, for checking the description of the API against them.
+    var all: [Route] { routes.values.flatMap { $0 } }
+
+    func has(_ path: String) -> Bool { routes[path] != nil }
+
+    /// A `HEAD` is answered like its `GET`, without the body.
+    ///
+    /// - Throws: ``APIProblem`` 404, 405.
+    func route(_ method: HTTPRequest.Method, _ path: String) throws(APIProblem) -> Route {
+        guard let candidates = routes[path] else {
+            throw .notFound("no operation has this path; GET /openapi.json lists all of them")
+        }
+        let wanted = method == .head ? .get : method
+        if let route = candidates.first(where: { $0.method == wanted }) { return route }
+        var problem = APIProblem(
+            .methodNotAllowed, "method-not-allowed", "The path does not have this method",
+            "accepted: \(methods(of: path))")
+        problem.headers = [.allow: methods(of: path)]
+        throw problem
+    }
+
+    /// For `Allow`.
+    func methods(of path: String) -> String {
+        let own = (routes[path] ?? []).flatMap { $0.method == .get ? ["GET", "HEAD"] : [$0.method.rawValue] }
+        return (own + ["OPTIONS"]).joined(separator: ", ")
+    }
+}

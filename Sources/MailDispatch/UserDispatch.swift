@@ -1,0 +1,250 @@
+import MailModel
+import MailStore
+
+/// The stream as one connection found it. Nothing is published without one.
+struct StreamPass: Sendable, Hashable {
+    /// The number of the connection (``EventPublisher/connectionEpoch``).
+    var connection: Int
+    /// The stream before anything was published over this connection.
+    var stream: StreamState
+    /// Grows with every pass, so that reports about an earlier one are recognised.
+    var serial = 0
+}
+
+/// What decides about one user's publishing: events in, steps out. It does no I/O and reads no clock.
+///
+/// A turn begins with ``begin(_:budget:)`` and ends with a step whose `next` is `end`. Between two turns the value
+/// remembers on which connection the stream was asked for the user's last message, and what is unknown.
+struct UserDispatch: Sendable {
+    /// Something to send: a row of the outbox, or an event of the log that the stream lost.
+    struct Item: Sendable, Hashable {
+        var message: OutboundMessage
+        var retries: Int
+        var recordedAt: UnixSeconds
+    }
+
+    /// A message whose fate is not known.
+    private struct Unknown: Sendable, Hashable {
+        var seq: Int64
+        /// When it was sent first, in milliseconds.
+        var since: Int64
+    }
+
+    private struct Acked: Sendable, Hashable {
+        var seq: Int64
+        var streamSequence: UInt64
+    }
+
+    /// A stretch of confirmed events that the stream lost.
+    private struct Resend: Sendable, Hashable {
+        var after: Int64
+        var through: Int64
+        /// Of the last one sent; 0 when all were too old to be sent.
+        var streamSequence: UInt64 = 0
+    }
+
+    let settings: DispatchSettings
+
+    // Kept between turns.
+    private var checkedConnection: Int?
+    private var behindConnection: Int?
+    private var unknown: Unknown?
+    private var mustLook = false
+
+    // Of the present turn.
+    private var pass = StreamPass(
+        connection: 0,
+        stream: StreamState(created: "", lastSequence: 0, firstSequence: 0, duplicateWindowMilliseconds: 0))
+    private var budget = 0
+    private var state: DispatchState?
+    private var items: ArraySlice<Item> = []
+    private var chunkWasFull = false
+    private var acked: Acked?
+    private var resend: Resend?
+    private var lookedFor: Int64?
+    private var sentAt: Int64 = 0
+
+    init(settings: DispatchSettings = DispatchSettings()) { self.settings = settings }
+
+    /// Messages read and not yet acknowledged.
+    var waitingCount: Int { items.count }
+
+    // MARK: Events
+
+    /// A turn begins.
+    mutating func begin(_ pass: StreamPass, budget: Int) -> Step {
+        self.pass = pass
+        self.budget = budget
+        items = []
+        acked = nil
+        resend = nil
+        lookedFor = nil
+        return Step(next: .load(limit: settings.chunkRows))
+    }
+
+    /// The outbox was read.
+    mutating func loaded(_ state: DispatchState, _ rows: [Item], now: Int64) -> Step {
+        self.state = state
+        items = rows[...]
+        chunkWasFull = rows.count >= settings.chunkRows
+        if state.deadLetter != nil { return end(.blocked) }
+        if checkedConnection != pass.connection {
+            if rows.isEmpty, !mustLook, !isAtOdds(state) { return end(.idle) }
+            return behindConnection == pass.connection ? end(.blocked) : Step(next: .look)
+        }
+        if let unknown, unknown.seq == rows.first?.message.seq, isOld(unknown, now) { return Step(next: .look) }
+        return send(now: now)
+    }
+
+    /// The stream was asked for the user's last message.
+    ///
+    /// - Parameter ownID: the id of our event with that message's number; nil when our log has none.
+    mutating func looked(_ stored: StoredMessage?, ownID: String?, now: Int64) -> Step {
+        guard let state else { return end(.unavailable("nothing loaded")) }
+        let storedSeq = stored?.seq ?? 0
+        if let stored, storedSeq > state.lastSeq || ownID.map({ $0 != stored.id }) ?? false {
+            behindConnection = pass.connection
+            return end(.behind, adding: .behind(Self.behindMessage(stored, state)))
+        }
+        checkedConnection = pass.connection
+        behindConnection = nil
+        unknown = nil
+        mustLook = false
+        if let stored, storedSeq > max(state.publishedSeq, acked?.seq ?? 0) {
+            acked = Acked(seq: storedSeq, streamSequence: stored.streamSequence)
+        } else if storedSeq < state.publishedSeq, hasLostMessages(state) {
+            resend = Resend(after: storedSeq, through: state.publishedSeq)
+            items = []
+            return Step(next: .loadEvents(after: storedSeq, limit: settings.chunkRows))
+        }
+        items = items.drop { $0.message.seq <= storedSeq }
+        return send(now: now)
+    }
+
+    /// Events that the stream lost were read from the log.
+    mutating func loadedEvents(_ events: [Item], now: Int64) -> Step {
+        guard var resend else { return end(.unavailable("no events were asked for")) }
+        let oldest = now / 1000 - settings.streamMaxAgeSeconds
+        let wanted = events.filter { $0.message.seq <= resend.through }
+        resend.after = wanted.last?.message.seq ?? resend.through
+        self.resend = resend
+        items = wanted.filter { $0.recordedAt >= oldest }[...]
+        return send(now: now)
+    }
+
+    /// A publish ended.
+    ///
+    /// - Parameter jitter: 0 up to but not including 1, for the back-off.
+    mutating func published(_ outcome: PublishOutcome, now: Int64, jitter: Double) -> Step {
+        guard let item = items.first else { return end(.unavailable("nothing was sent")) }
+        switch outcome {
+        case .stored(let streamSequence, _):
+            items.removeFirst()
+            unknown = nil
+            acked = Acked(seq: item.message.seq, streamSequence: streamSequence)
+            resend?.streamSequence = streamSequence
+            return send(now: now)
+        case .unknown(let reason):
+            return retryLater(item, reason, now: now, jitter: jitter)
+        case .look(let reason):
+            guard lookedFor != item.message.seq else {
+                checkedConnection = nil
+                return retryLater(item, reason, now: now, jitter: jitter)
+            }
+            lookedFor = item.message.seq
+            return Step(writes: takeProgress(), next: .look)
+        case .rejected(let reason):
+            return end(.blocked, adding: .deadLetter(seq: item.message.seq, reason: reason))
+        case .streamTrouble(let reason): return end(.trouble(reason))
+        case .forbidden(let reason): return end(.forbidden(reason))
+        }
+    }
+
+    /// The stream could not be asked.
+    mutating func lookFailed(_ reason: String) -> Step {
+        checkedConnection = nil
+        return end(.unavailable(reason))
+    }
+
+    /// The turn has to end before the next message is sent.
+    mutating func interrupted() -> Step { end(.more) }
+
+    /// The turn failed half-way, or the stream may have changed: look before sending, even when nothing waits.
+    mutating func forget() {
+        checkedConnection = nil
+        mustLook = true
+    }
+
+    // MARK: Decisions
+
+    private mutating func send(now: Int64) -> Step {
+        if let item = items.first {
+            guard budget > 0 else { return end(.more) }
+            budget -= 1
+            sentAt = now
+            if unknown?.seq != item.message.seq { unknown = nil }
+            var message = item.message
+            message.connection = pass.connection
+            return Step(next: .publish(message))
+        }
+        if let resend {
+            if resend.after < resend.through {
+                return Step(writes: takeProgress(), next: .loadEvents(after: resend.after, limit: settings.chunkRows))
+            }
+            self.resend = nil
+            acked = nil
+            let progress = StoreWrite.confirm(seq: resend.through, streamSequence: resend.streamSequence)
+            return Step(writes: [progress], next: .load(limit: settings.chunkRows))
+        }
+        return chunkWasFull ? Step(writes: takeProgress(), next: .load(limit: settings.chunkRows)) : end(.idle)
+    }
+
+    private mutating func retryLater(_ item: Item, _ reason: String, now: Int64, jitter: Double) -> Step {
+        unknown = Unknown(seq: item.message.seq, since: unknown?.since ?? sentAt)
+        let retries = item.retries + 1
+        let delay = Backoff.milliseconds(attempts: retries, jitter: jitter)
+        let attempt = StoreWrite.attempt(
+            seq: item.message.seq, retries: retries, nextAttemptAt: (now + delay + 999) / 1000, reason: reason)
+        return end(.wait(milliseconds: delay, reason: reason), adding: attempt)
+    }
+
+    /// Ends the turn; what was acknowledged is written first. A stretch being sent again is looked for anew.
+    private mutating func end(_ end: TurnEnd, adding write: StoreWrite? = nil) -> Step {
+        if resend != nil { forget() }
+        items = []  // Between turns there may be very many of us: none keeps payloads.
+        state = nil
+        return Step(writes: takeProgress() + (write.map { [$0] } ?? []), next: .end(end))
+    }
+
+    private mutating func takeProgress() -> [StoreWrite] {
+        defer { acked = nil }
+        return acked.map { [.confirm(seq: $0.seq, streamSequence: $0.streamSequence)] } ?? []
+    }
+
+    /// What is older may have left the server's memory of ids when it is sent again.
+    private func isOld(_ unknown: Unknown, _ now: Int64) -> Bool {
+        now - unknown.since > pass.stream.duplicateWindowMilliseconds / 2
+    }
+
+    /// True when the stream cannot be the one that confirmed this user's last event, or went back behind it.
+    private func isAtOdds(_ state: DispatchState) -> Bool {
+        guard state.publishedSeq > 0, let confirmedAt = state.streamSequence, confirmedAt > 0 else { return false }
+        if let created = state.streamCreated, created != pass.stream.created { return true }
+        return confirmedAt > pass.stream.lastSequence
+    }
+
+    /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it.
+    private func hasLostMessages(_ state: DispatchState) -> Bool {
+        guard let confirmedAt = state.streamSequence else { return false }
+        if let created = state.streamCreated, created != pass.stream.created { return true }
+        return confirmedAt >= max(1, pass.stream.firstSequence)
+    }
+
+    private static func behindMessage(_ stored: StoredMessage, _ state: DispatchState) -> String {
+        """
+        the stream holds event \(stored.seq) (\(stored.id)) of this user, but the store ends at \(state.lastSeq) or has \
+        another event there: the store is older than the stream (restored or lost?). Nothing is published for this \
+        user until the store is rebuilt from the stream
+        """
+    }
+}

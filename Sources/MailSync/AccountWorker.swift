@@ -1,0 +1,65 @@
+import MailModel
+import MailStore
+
+/// The supervision of one account: a small value, which costs a task only while a pass runs.
+///
+/// ```mermaid
+/// stateDiagram-v2
+///     [*] --> scheduled: connect, start of the process
+///     scheduled --> running: due, or woken
+///     running --> scheduled: pass ended (interval), failed (back-off), paused
+///     running --> parked: the user must sign in again, wrong mailbox, store behind stream
+///     parked --> scheduled: connect
+///     running --> [*]: disconnect
+///     scheduled --> [*]: disconnect
+/// ```
+struct AccountWorker: Sendable {
+    enum State: Sendable, Hashable {
+        case scheduled
+        case running
+        /// Not tried again until somebody connects.
+        case parked
+    }
+
+    let key: AccountKey
+    var since: UnixSeconds?
+    /// New with every connect: the end of a pass started before it concerns nobody.
+    var epoch = 0
+    var state = State.scheduled
+    var pass: Task<Void, Never>?
+    /// Somebody asked for a pass while one was running.
+    let wake = AtomicFlag()
+    /// The mailbox was checked since the account was connected or the process started.
+    var mailboxKnown = false
+    /// Consecutive failures; reset by a pass that succeeded or stored something.
+    var failures = 0
+    var dueAt: Int64?
+    /// Why the account is not progressing, for people.
+    var waitingFor: String?
+    var meter = ProgressMeter()
+    /// The account as last committed or loaded; nil before.
+    var stored: AccountSync?
+
+    init(key: AccountKey, since: UnixSeconds?) {
+        self.key = key
+        self.since = since
+    }
+}
+
+/// An account as operators and users see it.
+public struct AccountSnapshot: Sendable {
+    public var key: AccountKey
+    /// What the store says; nil before the first pass of a new account.
+    public var stored: AccountSync?
+    public var isRunning: Bool
+    public var isParked: Bool
+    /// Why the account is not progressing; nil when it is.
+    public var waitingFor: String?
+    /// When the next pass is due, in Unix seconds.
+    public var nextAttemptAt: UnixSeconds?
+    public var failures: Int
+    /// Seconds until the backfill is done; nil when it is or nothing is known.
+    public var etaSeconds: Int?
+    /// Messages per second over the last half minute of a backfill.
+    public var messagesPerSecond: Double?
+}

@@ -1,0 +1,16 @@
+import MailModel
+
+/// How supervision is tied to the rest of the process; given by the composition root.
+public struct SyncHooks: Sendable {
+    /// The user's store committed something: the dispatcher has work.
+    public var committed: @Sendable (UserID) -> Void
+    /// What is in the way of writing more, if anything: the disk's reserve is used up.
+    public var obstacle: @Sendable () -> String?
+
+    public init(
+        committed: @escaping @Sendable (UserID) -> Void, obstacle: @escaping @Sendable () -> String? = { nil }
+    ) {
+        self.committed = committed
+        self.obstacle = obstacle
+    }
+}

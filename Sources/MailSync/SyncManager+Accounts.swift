@@ -1,0 +1,122 @@
+import Accounts
+import MailModel
+import MailStore
+
+extension SyncManager {
+    /// Stores the tokens and makes the account's first pass due now. Connecting again replaces the tokens and heals
+    /// a parked account; store and cursor stay.
+    ///
+    /// - Throws: what the token vault throws.
+    public func connect(_ key: AccountKey, tokens newTokens: OAuthTokens, since: UnixSeconds?) async throws {
+        let account = try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
+        var worker = workers[key] ?? AccountWorker(key: key, since: account.since)
+        let pass = worker.pass
+        worker.since = account.since
+        worker.epoch = newEpoch()
+        worker.pass = nil
+        worker.state = .scheduled
+        worker.mailboxKnown = false
+        worker.failures = 0
+        worker.waitingFor = nil
+        workers[key] = worker
+        // The old pass must be over before the new one starts: two at once would race for one cursor.
+        pass?.cancel()
+        await pass?.value
+        if workers[key]?.epoch == worker.epoch { setDue(key, at: time.nowMilliseconds()) }
+    }
+
+    /// Makes passes due now: of all of the user's accounts, or of those that match.
+    ///
+    /// - Returns: how many accounts matched.
+    public func wake(user: UserID, provider: ProviderKind? = nil, inbox: InboxID? = nil) -> Int {
+        let matching = workers.values.filter { worker in
+            worker.key.user == user && (provider == nil || worker.key.provider == provider)
+                && (inbox == nil || worker.key.inbox == inbox)
+        }
+        for worker in matching { wake(worker) }
+        return matching.count
+    }
+
+    private func wake(_ worker: AccountWorker) {
+        switch worker.state {
+        case .running: worker.wake.raise()
+        case .scheduled: setDue(worker.key, at: time.nowMilliseconds())
+        case .parked: break
+        }
+    }
+
+    /// Deletes the tokens and ends the account's worker; what is in the outbox is still published.
+    ///
+    /// - Returns: false when there is no such account.
+    /// - Throws: what the token vault or the store throws.
+    public func disconnect(_ key: AccountKey) async throws -> Bool {
+        guard try await vault.remove(key) else { return false }
+        await tokens.forget(key)
+        let worker = workers.removeValue(forKey: key)
+        unschedule(key)
+        budgets[key.provider]?.drop(key)
+        worker?.pass?.cancel()
+        await worker?.pass?.value
+        guard workers[key] == nil else { return true }
+        let now = time.now()
+        _ = try await stores.useExisting(key.user) { store in
+            try await store.write { transaction in
+                guard try transaction.reader.account(key) != nil else { return }
+                try transaction.setStatus(key, .stopped, at: now)
+                _ = try transaction.record(.disconnected, of: key, origin: .incremental, at: now)
+            }
+        }
+        hooks.committed(key.user)
+        return true
+    }
+
+    /// The stream holds later events of this user than the store: syncing stops, so that nothing is numbered anew.
+    public func storeFoundBehindStream(_ user: UserID) async {
+        let mine = workers.values.filter { $0.key.user == user }
+        for worker in mine {
+            let key = worker.key
+            unschedule(key)
+            workers[key]?.epoch = newEpoch()
+            workers[key]?.pass = nil
+            workers[key]?.state = .parked
+            workers[key]?.waitingFor = PassVerdict.waitingForRebuild
+            worker.pass?.cancel()
+        }
+        for worker in mine { await worker.pass?.value }
+    }
+
+    /// The accounts of one user, as the store has them now, in a fixed order.
+    public func accounts(of user: UserID) async throws -> [AccountSnapshot] {
+        let stored = try await stores.useExisting(user) { store in try await store.read { try $0.accounts() } }
+        for account in stored ?? [] { workers[account.key]?.stored = account }
+        return workers.values.filter { $0.key.user == user }.map(snapshot).sorted(by: Self.order)
+    }
+
+    /// Every account, as last seen. Reads no store but those of users whose outbox was not empty, so many at most.
+    public func allAccounts(refreshing usersMax: Int = 0) async throws -> [AccountSnapshot] {
+        let stale = workers.values.filter { ($0.stored?.outboxDepth ?? 0) > 0 }.map(\.key.user)
+        for user in Set(stale).prefix(usersMax) { _ = try await accounts(of: user) }
+        return workers.values.map(snapshot).sorted(by: Self.order)
+    }
+
+    /// How often passes failed since the start, the most frequent of the last hour first.
+    public func failureCounts() -> [FailureCount] { failures.counts(at: time.now()) }
+
+    private static func order(_ a: AccountSnapshot, _ b: AccountSnapshot) -> Bool {
+        a.key.description < b.key.description
+    }
+
+    private func snapshot(_ worker: AccountWorker) -> AccountSnapshot {
+        var waitingFor = worker.waitingFor
+        let quotaUntil = budgets[worker.key.provider]?.waitingUntil(worker.key)
+        if worker.state == .running, quotaUntil != nil { waitingFor = "quota" }
+        let stored = worker.stored
+        let inBackfill = stored?.phase == .backfill
+        return AccountSnapshot(
+            key: worker.key, stored: stored, isRunning: worker.state == .running, isParked: worker.state == .parked,
+            waitingFor: waitingFor, nextAttemptAt: (quotaUntil ?? worker.dueAt).map { $0 / 1000 },
+            failures: worker.failures,
+            etaSeconds: inBackfill ? stored?.estimatedTotal.flatMap { worker.meter.secondsLeft(total: $0) } : nil,
+            messagesPerSecond: inBackfill ? worker.meter.perSecond : nil)
+    }
+}

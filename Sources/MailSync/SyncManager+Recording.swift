@@ -1,0 +1,73 @@
+import Logging
+import MailModel
+import MailStore
+
+extension SyncManager {
+    /// Writes how a pass ended into the user's store, so that status survives a restart.
+    func recordEnding(_ key: AccountKey, epoch: Int, _ ending: PassEnding, _ verdict: PassVerdict) async {
+        if let failure = verdict.failure {
+            failures.note(failure.code, at: time.now())
+            log(failure, verdict, of: key)
+        }
+        guard let status = statusChange(ending, verdict) else { return }
+        if case .park(.reauthenticate) = verdict.next { await markReauthRequired(key, verdict.failure?.message ?? "") }
+        do {
+            try await write(status, for: key, epoch: epoch)
+        } catch {
+            // The pass's own outcome stands; the next pass writes the status again.
+            logger.error("status not written", metadata: ["account": "\(key)", "error": "\(error)"])
+        }
+    }
+
+    private func statusChange(_ ending: PassEnding, _ verdict: PassVerdict) -> StatusChange? {
+        switch verdict.next {
+        case .none: return nil
+        case .park(.wrongMailbox): return .wrongMailbox(message: verdict.failure?.message ?? "")
+        case .park(.reauthenticate): return .reauthRequired(message: verdict.failure?.message ?? "")
+        case .park(.storeBehindStream): return .behindStream(message: verdict.failure?.message ?? "")
+        case .again(let wait):
+            guard let failure = verdict.failure else {
+                if case .ended(.caughtUp) = ending { return .succeeded }
+                return nil
+            }
+            let next = (time.nowMilliseconds() + wait.milliseconds) / 1000
+            return .failed(
+                code: failure.code, message: failure.message, retryCount: verdict.failures, nextAttemptAt: next)
+        }
+    }
+
+    private func write(_ status: StatusChange, for key: AccountKey, epoch: Int) async throws {
+        let now = time.now()
+        let stored = try await stores.useExisting(key.user) { store in
+            try await store.write { transaction -> AccountSync? in
+                guard try transaction.reader.account(key) != nil else { return nil }
+                try transaction.setStatus(key, status, at: now)
+                if case .reauthRequired(let message) = status {
+                    _ = try transaction.record(
+                        .reauthRequired(reason: message), of: key, origin: .incremental, at: now)
+                }
+                return try transaction.reader.account(key)
+            }
+        }
+        hooks.committed(key.user)
+        if let stored = stored ?? nil, workers[key]?.epoch == epoch { workers[key]?.stored = stored }
+    }
+
+    private func markReauthRequired(_ key: AccountKey, _ reason: String) async {
+        do {
+            guard let account = try await vault.account(key) else { return }
+            try await vault.markReauthRequired(key, version: account.version, reason: reason, at: time.now())
+        } catch {
+            logger.error("reauthentication not recorded", metadata: ["account": "\(key)", "error": "\(error)"])
+        }
+    }
+
+    private func log(_ failure: SyncFailure, _ verdict: PassVerdict, of key: AccountKey) {
+        let metadata: Logger.Metadata = [
+            "account": "\(key)", "code": "\(failure.code)", "failures": "\(verdict.failures)",
+            "waiting_for": "\(verdict.waitingFor ?? "-")",
+        ]
+        let alarm = failure.decision == .stop
+        logger.log(level: alarm ? .error : .warning, "pass failed: \(failure.message)", metadata: metadata)
+    }
+}

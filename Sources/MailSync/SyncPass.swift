@@ -1,0 +1,162 @@
+import MailModel
+import MailStore
+
+/// How a pass ended, when nothing went wrong.
+enum PassResult: Sendable, Hashable {
+    /// Everything the provider had is stored.
+    case caughtUp
+    /// The pass gave its place to others; the rest follows in the next one.
+    case sliceOver
+    /// Something of ours is in the way; tried again soon.
+    case paused(reason: String)
+}
+
+/// The tokens open another mailbox than the one this account follows. Nothing was written.
+struct WrongMailbox: Error, Sendable {}
+
+/// What a pass needs from its surroundings.
+struct PassContext: Sendable {
+    var stores: UserStores
+    var time: any TimeSource
+    /// Backfills pause while so many rows wait in the user's outbox.
+    var outboxRowsMax: Int
+    /// What is in the way of writing, if anything: the disk's reserve is used up.
+    var obstacle: @Sendable () -> String?
+    /// Takes the account's wake-up flag.
+    var takeWake: @Sendable () -> Bool
+    /// True when others wait for a place and this pass had its slice.
+    var shouldYield: @Sendable () -> Bool
+    /// Something was committed: the account's new state.
+    var committed: @Sendable (AccountSync) async -> Void
+}
+
+/// One pass over one mailbox: asks the ``PassMachine`` what to do, does it, commits.
+struct SyncPass: Sendable {
+    let account: AccountKey
+    let session: any MailboxSession
+    let context: PassContext
+    /// The mailbox was checked since the account was connected or the process started.
+    var mailboxKnown: Bool
+    /// A store that was found behind the stream is left alone; false after somebody connected, who may try again.
+    var refusesStoreBehindStream = true
+
+    /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
+    func run() async throws -> PassResult {
+        var state = try await stored()
+        if refusesStoreBehindStream, state?.status == .behindStream { throw StoreBehindStream() }
+        var machine = PassMachine(phase: state?.phase ?? .starting, mailboxKnown: mailboxKnown && state != nil)
+        while machine.step != .done {
+            try Task.checkCancellation()
+            if let obstacle = context.obstacle() { return .paused(reason: obstacle) }
+            if machine.step == .backfill {
+                if let depth = state?.outboxDepth, depth >= context.outboxRowsMax {
+                    return .paused(reason: "outbox: \(depth) events wait for the stream")
+                }
+                if context.shouldYield() { return .sliceOver }
+            }
+            state = try await perform(&machine, state)
+        }
+        return .caughtUp
+    }
+
+    private func stored() async throws -> AccountSync? {
+        try await context.stores.use(account.user) { store in try await store.read { try $0.account(account) } }
+    }
+
+    private func perform(_ machine: inout PassMachine, _ state: AccountSync?) async throws -> AccountSync? {
+        guard machine.step != .checkMailbox, let state else {
+            let (followed, fresh) = try await checkMailbox(state)
+            machine.mailboxChecked(phase: followed.phase, fresh: fresh, at: context.time.nowMilliseconds())
+            return followed
+        }
+        guard let next = try await commitNextBatch(&machine, state) else { return state }
+        await context.committed(next)
+        return next
+    }
+
+    /// Reads the profile; follows the mailbox when it is new, refuses when it is another one.
+    private func checkMailbox(_ state: AccountSync?) async throws -> (AccountSync, fresh: Bool) {
+        let profile = try await session.profile()
+        if let state, state.mailbox != profile.identity { throw WrongMailbox() }
+        let now = context.time.now()
+        let followed = try await context.stores.use(account.user) { store in
+            try await store.write { transaction in
+                try transaction.follow(
+                    account, mailbox: profile.identity, cursor: profile.startingCursor,
+                    estimatedTotal: profile.messagesTotal, at: now)
+                if let state, state.status.wasRefused {
+                    _ = try transaction.record(
+                        .connected(mailbox: profile.identity), of: account, origin: .incremental, at: now)
+                }
+                return try transaction.reader.account(account)
+            }
+        }
+        guard let followed else { throw StoreInconsistency(account: account) }
+        await context.committed(followed)
+        return (followed, fresh: state == nil)
+    }
+
+    /// Fetches and commits one batch; nil when there was nothing to do.
+    private func commitNextBatch(_ machine: inout PassMachine, _ state: AccountSync) async throws -> AccountSync? {
+        let now = context.time.now()
+        let step = machine.step
+        let batch: ChangeBatch?
+        do {
+            batch = try await context.stores.use(account.user) { store in
+                try await fetch(step, state, store, now)
+            }
+        } catch let failure as SyncFailure where failure.decision == .resync && step != .repair {
+            machine.cursorExpired()
+            return nil
+        }
+        guard let batch else {
+            machine.noGapsDue()
+            return nil
+        }
+        let next = try await context.stores.use(account.user) { store in
+            try await store.write { transaction in
+                _ = try transaction.apply(batch, to: account, at: now)
+                return try transaction.reader.account(account)
+            }
+        }
+        guard let next else { throw StoreInconsistency(account: account) }
+        machine.committed(
+            phase: next.phase, more: batch.more, woken: step == .backfill && context.takeWake(),
+            at: context.time.nowMilliseconds())
+        return next
+    }
+
+    private func fetch(
+        _ step: PassMachine.Step, _ state: AccountSync, _ store: UserStore, _ now: UnixSeconds
+    ) async throws -> ChangeBatch? {
+        let known = store.known(account)
+        switch step {
+        case .changes: return try await session.changes(since: state.cursor, known: known)
+        case .backfill: return try await session.backfill(from: state.cursor, known: known)
+        case .repair: return try await session.repair(from: state.cursor, known: known)
+        case .retryGaps:
+            let due = try await store.read { try $0.dueGaps(account, at: now, limit: Self.gapsPerPassMax) }
+            return due.isEmpty ? nil : try await session.read(ids: due, cursor: state.cursor, phase: state.phase)
+        case .checkMailbox, .done: return nil
+        }
+    }
+
+    /// At most so many messages of the gap ledger are retried in one pass.
+    static let gapsPerPassMax = 50
+}
+
+/// A row that was just written is not there: only possible if the store is broken.
+struct StoreInconsistency: Error, CustomStringConvertible {
+    let account: AccountKey
+    var description: String { "the sync state of \(account) is missing right after it was written" }
+}
+
+extension AccountStatus {
+    /// The tokens were of no use until somebody connected again. (A disconnected account is announced by `follow`.)
+    fileprivate var wasRefused: Bool {
+        switch self {
+        case .reauthRequired, .wrongMailbox: true
+        case .stopped, .starting, .active, .error, .behindStream: false
+        }
+    }
+}

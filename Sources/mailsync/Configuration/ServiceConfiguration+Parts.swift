@@ -1,0 +1,91 @@
+import Accounts
+import GmailProvider
+import HTTPTransport
+import JetStream
+import Logging
+import MailAPI
+import MailDispatch
+import MailModel
+import MailSync
+
+/// The configuration, in the terms of the parts it configures.
+extension ServiceConfiguration {
+    func gmailProvider(over transport: HTTPTransport, time: any TimeSource, logger: Logger) -> GmailProvider {
+        GmailProvider(configuration: gmail, transport: transport, time: time, logger: logger)
+    }
+
+    private var gmail: GmailConfiguration {
+        var gmail = GmailConfiguration()
+        gmail.apiURL = google.apiURL
+        gmail.headers = eventHeaders
+        gmail.costs = google.unitCosts
+        return gmail
+    }
+
+    var api: MailAPIConfiguration {
+        var limits = MailAPIConfiguration.Limits()
+        limits.requestsPerSecond = Double(http.ratePerUserPerSecond)
+        limits.requestBurst = Double(http.ratePerUserPerSecond)
+        let missing = google.missingVariables
+        return MailAPIConfiguration(
+            host: http.host, port: http.port, corsOrigins: http.corsOrigins,
+            missingCredentials: missing.isEmpty ? [:] : [.google: missing], limits: limits)
+    }
+}
+
+extension ServiceConfiguration {
+    /// The configured keys, or those generated into the data directory.
+    func loadEncryptionKeys(logger: Logger) throws -> EncryptionKeys {
+        try EncryptionKeys.load(
+            configured: encryptionKey.map { Secret($0) }, dataDirectory: dataDirectory, logger: logger)
+    }
+
+    /// The configured token, or the one generated into the data directory.
+    func loadOperatorToken(logger: Logger) throws -> OperatorToken {
+        try OperatorToken.load(
+            configured: operatorToken.map { Secret($0) }, dataDirectory: dataDirectory, logger: logger)
+    }
+}
+
+extension ServiceConfiguration.Stream {
+    var jetStream: StreamConfiguration {
+        StreamConfiguration(
+            name: name, replicas: replicas, maxAgeSeconds: maxAge.milliseconds / 1000,
+            duplicateWindowMilliseconds: duplicateWindow.milliseconds)
+    }
+
+    var dispatch: DispatchSettings {
+        var settings = DispatchSettings()
+        settings.streamMaxAgeSeconds = maxAge.milliseconds / 1000
+        return settings
+    }
+}
+
+extension ServiceConfiguration.JWT {
+    var rules: JWTRules { JWTRules(issuer: issuer, audience: audience) }
+}
+
+extension ServiceConfiguration.Google {
+    /// Units per minute that all accounts of one Google project share.
+    private static let projectUnitsPerMinute = 1_200_000
+
+    var quota: QuotaLimits {
+        QuotaLimits(
+            accountPerMinute: unitsPerMinute, projectPerMinute: max(unitsPerMinute, Self.projectUnitsPerMinute))
+    }
+
+    /// The variables without which no account can be connected.
+    var missingVariables: [String] {
+        [("GOOGLE_CLIENT_ID", clientID), ("GOOGLE_CLIENT_SECRET", clientSecret)].filter { $0.1 == nil }.map(\.0)
+    }
+
+    /// Our registration with Google; none without credentials.
+    func oauthClients(over transport: HTTPTransport) -> [OAuthClient] {
+        guard let clientID, let clientSecret else { return [] }
+        return [
+            OAuthClient(
+                provider: .google, clientID: clientID, clientSecret: Secret(clientSecret), tokenURL: tokenURL,
+                send: { try await transport.send($0) })
+        ]
+    }
+}

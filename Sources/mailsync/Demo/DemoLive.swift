@@ -1,0 +1,56 @@
+import Foundation
+import MailModel
+import ProviderEmulator
+
+/// Changes the mailbox while one watches, and shows each change as the event it becomes.
+struct DemoLive: Sendable {
+    private static let patience = Duration.seconds(20)
+
+    let emulator: ProviderEmulator
+    let client: DemoClient
+    let watcher: DemoConsumer
+    let display: DemoDisplay
+    let time: SystemTime
+
+    func play() async throws {
+        let google = emulator.google
+        let address = DemoRun.address
+        let id = try google.deliver(Array(Self.mail.utf8), to: address)
+        try await expect("a message arrives", "email.received", id)
+        try google.modify(id, in: address, add: ["STARRED"])
+        try await expect("it is starred", "email.updated", id)
+        try google.modify(id, in: address, remove: ["UNREAD"])
+        try await expect("it is read", "email.updated", id)
+        try google.trash(id, in: address)
+        try await expect("it is moved to the trash", "email.updated", id)
+        try google.delete(id, in: address)
+        try await expect("it is deleted for good", "email.deleted", id)
+    }
+
+    /// Wakes the account and waits for the event.
+    private func expect(_ what: String, _ type: String, _ id: String) async throws {
+        let before = watcher.newest(type, of: id)?.seq ?? 0
+        let started = time.nowMilliseconds()
+        _ = try await client.post("/mail/sync", "{}")
+        while time.nowMilliseconds() - started < Self.patience.milliseconds {
+            if let event = watcher.newest(type, of: id), event.seq > before {
+                let padded = what.padding(toLength: 26, withPad: " ", startingAt: 0)
+                display.line("  \(padded) \(event.line)   (\(time.nowMilliseconds() - started) ms)")
+                return
+            }
+            try await time.sleep(for: .milliseconds(5))
+        }
+        display.line("  \(what): no event within \(Self.patience.inSeconds) s")
+    }
+
+    private static let mail = """
+        From: Ada <ada@example.org>\r
+        To: demo@example.com\r
+        Subject: =?utf-8?q?Lunch_at_the_caf=C3=A9=3F?=\r
+        Message-ID: <lunch@example.org>\r
+        Date: Mon, 2 Mar 2026 11:55:00 +0000\r
+        \r
+        Noon, the usual table?\r
+
+        """
+}

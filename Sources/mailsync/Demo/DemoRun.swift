@@ -1,0 +1,249 @@
+import EventAudit
+import Foundation
+import HTTPTransport
+import JetStream
+import Logging
+import MailModel
+import ProviderEmulator
+
+/// The demo from start to totals.
+struct DemoRun: Sendable {
+    static let address = "demo@example.com"
+    static let user = "demo-user"
+    /// Messages generated when no mbox is given.
+    static let generatedMessages = 2000
+    /// How often the status is asked for, in milliseconds.
+    private static let pollMilliseconds: Int64 = 200
+    /// How long the demo waits for something that should be there in a moment.
+    private static let patience = Duration.seconds(20)
+
+    var mbox: String?
+    var messages: Int?
+    var keep: Bool
+    var fault: FaultyPublisher.Plan?
+    var display: DemoDisplay
+    private let time = SystemTime()
+
+    init(mbox: String?, messages: Int?, keep: Bool, fault: FaultyPublisher.Plan?, display: DemoDisplay) {
+        self.mbox = mbox
+        self.messages = messages
+        self.keep = keep
+        self.fault = fault
+        self.display = display
+    }
+
+    /// - Returns: whether provider, store and stream agree.
+    func run() async throws -> Bool {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("mailsync-demo-\(getpid())").path
+        defer {
+            // What cannot be removed is a leftover in the temporary directory.
+            if !keep { try? FileManager.default.removeItem(atPath: directory) }
+        }
+        let logger = LogSettings(level: .warning, json: false).logger("demo")
+        let emulator = try await makeEmulator(logger)
+        let service = try await makeService(directory, emulator, logger)
+        let agreed = try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            let agreed = try await show(emulator, service, directory, logger)
+            if keep { try await group.waitForAll() }
+            await service.stop()
+            try await group.waitForAll()
+            return agreed
+        }
+        await emulator.shutdown()
+        return agreed
+    }
+
+    // MARK: the stage
+
+    private func makeEmulator(_ logger: Logger) async throws -> ProviderEmulator {
+        let emulator = try await ProviderEmulator.start(.init(), logger: logger)
+        try emulator.google.createMailbox(Self.address)
+        if let mbox {
+            display.line("reading \(mbox)")
+            try await emulator.google.load(mbox: mbox, into: Self.address)
+        } else {
+            try emulator.google.load(
+                MailboxGenerator(seed: 1, address: Self.address, count: messages ?? Self.generatedMessages),
+                into: Self.address)
+        }
+        let count = try emulator.google.messageIDs(of: Self.address).count
+        display.line(
+            "provider emulator  \(emulator.baseURL)  \(Self.address) holds \(DemoDisplay.grouped(count)) messages")
+        return emulator
+    }
+
+    private func makeService(_ directory: String, _ emulator: ProviderEmulator, _ logger: Logger) async throws
+        -> Service
+    {
+        let values = SettingValues(values: [
+            "DATA_DIR": directory, "HTTP_PORT": "0", "BETTER_AUTH_JWKS_URL": emulator.jwksURL,
+            "GOOGLE_CLIENT_ID": OAuthConfiguration().clientID,
+            "GOOGLE_CLIENT_SECRET": OAuthConfiguration().clientSecret,
+            "GMAIL_API_URL": emulator.baseURL, "GOOGLE_TOKEN_URL": emulator.tokenURL,
+            "GOOGLE_REVOKE_URL": emulator.revokeURL, "GMAIL_UNITS_PER_MINUTE": "1000000000", "SYNC_INTERVAL": "1s",
+            "DISK_RESERVE": "0%",
+        ])
+        let fault = fault
+        let service = try await Service.make(
+            ServiceConfiguration(values), logger: logger,
+            decorate: { publisher in fault.map { FaultyPublisher(publisher, plan: $0) } ?? publisher })
+        display.line("nats-server        \(service.natsDescription)")
+        return service
+    }
+
+    // MARK: the play
+
+    private func show(
+        _ emulator: ProviderEmulator, _ service: Service, _ directory: String, _ logger: Logger
+    ) async throws -> Bool {
+        let baseURL = "http://127.0.0.1:\(try await service.boundPort())"
+        display.line("service            \(baseURL)")
+        guard let token = emulator.issuer.issue(sub: Self.user, expiresIn: 86_400) else {
+            throw DemoFailure("the emulator has no key to sign a token with")
+        }
+        let transport = HTTPTransport(logger: logger)
+        let client = DemoClient(transport: transport, baseURL: baseURL, token: token)
+        let consumer = try await EventConsumer.open(
+            service.natsConfiguration, stream: service.configuration.stream.name, logger: logger)
+        let watcher = DemoConsumer(display: display)
+        let agreed = try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await watcher.run(consumer) }
+            try await connect(client, emulator)
+            try await backfill(client)
+            try await live(DemoLive(emulator: emulator, client: client, watcher: watcher, display: display, time: time))
+            let agreed = try await totals(client, emulator, service, watcher)
+            group.cancelAll()
+            return agreed
+        }
+        await consumer.close()
+        await transport.shutdown()
+        if keep { explain(baseURL, directory, emulator, token) }
+        return agreed
+    }
+
+    private func connect(_ client: DemoClient, _ emulator: ProviderEmulator) async throws {
+        let grant = try emulator.google.grant(Self.address)
+        var body = JSONText()
+        body.object { json in
+            json.field("provider", "google")
+            json.field("access_token", grant.accessToken)
+            json.field("refresh_token", grant.refreshToken)
+            json.field("expires_in", Int64(grant.expiresIn))
+        }
+        let answer = try await client.post("/mail/connect", body.text)
+        let text = String(decoding: answer.body, as: UTF8.self)
+        guard answer.status == 200 else { throw DemoFailure("POST /mail/connect answered \(answer.status): \(text)") }
+        display.heading("POST /mail/connect")
+        display.line("  \(text)")
+        display.heading("first events, as a consumer on its own connection receives them")
+    }
+
+    private func backfill(_ client: DemoClient) async throws {
+        let started = time.nowMilliseconds()
+        while true {
+            if let account = try await client.account() {
+                if account.status == "reauth_required" || account.status == "wrong_mailbox" {
+                    throw DemoFailure("the account is \(account.status): \(account.lastError ?? "")")
+                }
+                let elapsed = Double(max(1, time.nowMilliseconds() - started)) / 1000
+                if account.isCaughtUp {
+                    let rate = Int(Double(account.stored) / elapsed)
+                    display.line(
+                        "  backfill: \(DemoDisplay.grouped(account.stored)) messages stored and published in "
+                            + "\(String(format: "%.1f", elapsed)) s, \(DemoDisplay.grouped(rate))/s")
+                    return
+                }
+                display.progress(progressLine(account, elapsed), at: time.nowMilliseconds())
+            }
+            try await time.sleep(for: .milliseconds(Self.pollMilliseconds))
+        }
+    }
+
+    private func progressLine(_ account: DemoAccount, _ elapsed: Double) -> String {
+        let total = account.listed + (account.etaSeconds ?? 0) * Int(Double(account.listed) / elapsed)
+        var line =
+            "  \(DemoDisplay.bar(account.listed, of: max(total, 1)))  \(DemoDisplay.grouped(account.stored)) stored  "
+        line += "\(DemoDisplay.grouped(account.published)) published  \(Int(Double(account.stored) / elapsed))/s"
+        if let eta = account.etaSeconds { line += "  ETA \(eta) s" }
+        if let reason = account.waitingFor ?? account.lastError { line += "  waiting for \(reason)" }
+        return line
+    }
+
+    private func live(_ live: DemoLive) async throws {
+        display.heading("mail that arrives, changes and is deleted while you watch")
+        try await live.play()
+    }
+
+    // MARK: the totals
+
+    private func totals(
+        _ client: DemoClient, _ emulator: ProviderEmulator, _ service: Service, _ watcher: DemoConsumer
+    ) async throws -> Bool {
+        let account = try await settled(client)
+        let stored = try await service.storedEvents(of: UserID(Self.user))
+        _ = try await poll(atMost: Self.patience) { watcher.eventCount >= stored.count ? true : nil }
+        let provider = try emulator.google.snapshot(Self.address).values.map(ProviderMessage.init)
+        let report = watcher.audit.report(provider: provider, stored: stored)
+        display.heading("totals")
+        display.line(
+            "  listed \(DemoDisplay.grouped(account.listed))  stored \(DemoDisplay.grouped(account.stored))  "
+                + "gone \(account.gone)  gaps \(account.gaps)  published \(DemoDisplay.grouped(account.published))  "
+                + "received \(DemoDisplay.grouped(watcher.eventCount))  duplicates \(report.duplicates.count)  "
+                + "missing \(report.missing.count)")
+        let complete = account.gaps == 0 && account.published == stored.count
+        for finding in report.findings.prefix(20) { display.line("  \(finding)") }
+        if report.findings.count > 20 { display.line("  … and \(report.findings.count - 20) more") }
+        if !complete {
+            display.line(
+                "  the status says \(account.gaps) gaps, \(account.published) published; the store holds \(stored.count) events"
+            )
+        }
+        let agreed = report.agrees && complete
+        display.line(
+            agreed
+                ? "  provider, store and stream agree: \(DemoDisplay.grouped(provider.count)) message ids and labels, "
+                    + "\(DemoDisplay.grouped(stored.count)) content hashes"
+                : "  provider, store and stream DISAGREE")
+        return agreed
+    }
+
+    /// The account's numbers once everything is published.
+    private func settled(_ client: DemoClient) async throws -> DemoAccount {
+        let account = try await poll(atMost: Self.patience) {
+            let account = try await client.account()
+            return account?.isCaughtUp == true ? account : nil
+        }
+        guard let account else { throw DemoFailure("the account did not catch up in time") }
+        return account
+    }
+
+    /// Asks again and again until there is an answer; nil when there is none in time.
+    private func poll<R>(atMost patience: Duration, _ body: () async throws -> R?) async throws -> R? {
+        let end = time.nowMilliseconds() + patience.milliseconds
+        while time.nowMilliseconds() < end {
+            if let answer = try await body() { return answer }
+            try await time.sleep(for: .milliseconds(Self.pollMilliseconds / 4))
+        }
+        return nil
+    }
+
+    private func explain(_ baseURL: String, _ directory: String, _ emulator: ProviderEmulator, _ token: String) {
+        display.heading("left running until Ctrl-C")
+        display.line("  curl \(baseURL)/mail/status -H 'Authorization: Bearer \(token)'")
+        display.line("  curl \(baseURL)/status -H \"Authorization: Bearer $(cat \(directory)/operator.token)\"")
+        display.line("  nats --server \"$(cat \(directory)/nats/url)\" sub 'user.>'")
+        display.line("  sqlite3 -readonly \(directory)/users/\(Self.user)/events.db .tables")
+        display.line("  the emulated mailbox can be changed under \(emulator.baseURL)/admin")
+    }
+}
+
+extension ProviderMessage {
+    /// The emulator's truth, in the audit's terms.
+    init(_ truth: MessageTruth) {
+        let outside: Set<String> = ["SPAM", "TRASH", "DRAFT", "CHAT"]
+        self.init(
+            id: truth.id, threadID: truth.threadID, date: truth.internalDate, labels: truth.labels,
+            inScope: outside.isDisjoint(with: truth.labels))
+    }
+}

@@ -1,0 +1,128 @@
+import ArgumentParser
+import Foundation
+import MailModel
+import ProviderEmulator
+
+/// `mailsync emulate`
+struct Emulate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "emulate", abstract: "Runs the provider emulator alone, for developing against.",
+        discussion: "Type lines to change the mailbox while it runs; help lists them. The same under /admin over HTTP.")
+
+    @Option(help: "Port to listen on; 0 takes a free one.")
+    var port = 8025
+
+    @Option(help: "Address of the mailbox.")
+    var address = "someone@example.com"
+
+    @Option(help: "The mailbox: an mbox file, plain or gzip. Without it one is generated.")
+    var mbox: String?
+
+    @Option(help: "How many messages to generate.")
+    var messages = 500
+
+    @Option(help: "Seed of everything that is made up.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Latency of every API request, in milliseconds.")
+    var latency = 0
+
+    @Option(help: "Quota units per user and minute; unlimited without it.")
+    var quota: Int?
+
+    @Option(help: "Seconds an access token lives.")
+    var tokenLifetime = 3599
+
+    @Flag(help: "A refresh answers with a new refresh token.")
+    var rotate = false
+
+    func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port is \(port): 0 to 65535 are accepted") }
+        guard (0...1_000_000).contains(messages) else {
+            throw ValidationError("--messages is \(messages): 0 to 1000000 are accepted")
+        }
+        guard (0...60_000).contains(latency) else {
+            throw ValidationError("--latency is \(latency): 0 to 60000 are accepted")
+        }
+    }
+
+    func run() async throws {
+        do {
+            try await emulate()
+        } catch let error as EmulatorError {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    private func emulate() async throws {
+        let logger = LogSettings(level: .warning, json: false).logger("emulator")
+        let emulator = try await ProviderEmulator.start(configuration(), logger: logger)
+        try emulator.google.createMailbox(address)
+        if let mbox {
+            try await emulator.google.load(mbox: mbox, into: address)
+        } else {
+            try emulator.google.load(MailboxGenerator(seed: seed, address: address, count: messages), into: address)
+        }
+        try explain(emulator)
+        for await line in StandardInput.lines() { answer(line, emulator) }
+        // Without anybody typing it runs until it is ended.
+        try await SystemTime().sleep(for: .seconds(1 << 32))
+    }
+
+    private func configuration() -> EmulatorConfiguration {
+        var configuration = EmulatorConfiguration()
+        configuration.port = port
+        configuration.seed = seed
+        configuration.latency = .milliseconds(latency)
+        configuration.quota = quota.map { GmailQuota(unitsPerMinute: $0) }
+        configuration.oauth.accessTokenLifetimeSeconds = tokenLifetime
+        configuration.oauth.rotatesRefreshTokens = rotate
+        return configuration
+    }
+
+    private func answer(_ line: String, _ emulator: ProviderEmulator) {
+        guard !line.isEmpty else { return }
+        do {
+            print(try EmulatorCommand.parse(line).apply(to: emulator.google, mailbox: address))
+        } catch {
+            print(error)
+        }
+    }
+
+    private func explain(_ emulator: ProviderEmulator) throws {
+        let grant = try emulator.google.grant(address)
+        let oauth = OAuthConfiguration()
+        let token = emulator.issuer.issue(sub: "user-1", expiresIn: 86_400) ?? ""
+        print(
+            """
+            provider emulator on \(emulator.baseURL), seed \(seed); \(address) holds \
+            \(try emulator.google.messageIDs(of: address).count) messages
+
+            export BETTER_AUTH_JWKS_URL=\(emulator.jwksURL) GOOGLE_CLIENT_ID=\(oauth.clientID) \
+            GOOGLE_CLIENT_SECRET=\(oauth.clientSecret)
+            export GMAIL_API_URL=\(emulator.baseURL) GOOGLE_TOKEN_URL=\(emulator.tokenURL) \
+            GOOGLE_REVOKE_URL=\(emulator.revokeURL)
+            mailsync serve
+
+            curl -X POST http://127.0.0.1:8080/mail/connect -H 'Content-Type: application/json' \
+            -H 'Authorization: Bearer \(token)' \
+            -d '{"provider":"google","access_token":"\(grant.accessToken)","refresh_token":"\(grant.refreshToken)",\
+            "expires_in":\(grant.expiresIn)}'
+
+            type help for what can be done to the mailbox
+            """)
+    }
+}
+
+/// Standard input, read on a thread of its own because reading blocks.
+enum StandardInput {
+    /// Lines as they are typed; ends with the input.
+    static func lines() -> AsyncStream<String> {
+        AsyncStream { lines in
+            Thread.detachNewThread {
+                while let line = readLine() { lines.yield(line) }
+                lines.finish()
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import Accounts
+import JetStream
+import MailAPI
+import MailDispatch
+import MailModel
+import MailStore
+import MailSync
+
+/// What the API asks of the service, answered by the manager, the dispatcher and the publisher.
+struct ServiceCommands: AccountCommands {
+    /// Users whose outbox is read anew for one overview.
+    private static let refreshedUsersMax = 200
+    /// Accounts shown as not progressing.
+    private static let laggardsMax = 10
+
+    let streamName: String
+    let manager: SyncManager
+    let dispatcher: OutboxDispatcher
+    let publisher: JetStreamPublisher
+    let refreshes: TokenRefreshes
+    let obstacle: @Sendable () -> String?
+    let startedAt: UnixSeconds
+    let time: any TimeSource
+
+    func connect(_ key: AccountKey, tokens: OAuthTokens, since: UnixSeconds?) async throws {
+        try await manager.connect(key, tokens: tokens, since: since)
+    }
+
+    func wake(user: UserID, provider: ProviderKind?, inbox: InboxID?) async throws -> Int {
+        await manager.wake(user: user, provider: provider, inbox: inbox)
+    }
+
+    func disconnect(_ key: AccountKey) async throws -> Bool { try await manager.disconnect(key) }
+
+    func accounts(of user: UserID) async throws -> [AccountReport] {
+        try await manager.accounts(of: user).map { AccountReport($0, at: time.now()) }
+    }
+
+    func overview() async throws -> ServiceReport {
+        let now = time.now()
+        let accounts = try await manager.allAccounts(refreshing: Self.refreshedUsersMax)
+        let dispatch = await dispatcher.metrics()
+        return ServiceReport(
+            version: MailsyncVersion.current, uptimeSeconds: now - startedAt, stream: await stream(dispatch),
+            accounts: Dictionary(accounts.map { ($0.status, 1) }, uniquingKeysWith: +),
+            outboxDepth: accounts.reduce(0) { $0 + ($1.stored?.outboxDepth ?? 0) },
+            oldestUnpublishedSeconds: accounts.compactMap { $0.stored?.oldestUnpublishedAt }.min().map {
+                max(0, now - $0)
+            },
+            publishLatency: dispatch.latency,
+            errors: await manager.failureCounts().map { .init(code: $0.code, total: $0.total, lastHour: $0.lastHour) },
+            tokenRefreshes: refreshes.succeeded.current, tokenRefreshFailures: refreshes.failed.current,
+            gaps: accounts.reduce(0) { $0 + ($1.stored?.gaps ?? 0) }, laggards: Self.laggards(accounts))
+    }
+
+    func readiness() async -> [ReadinessProblem] {
+        var problems: [ReadinessProblem] = []
+        if !publisher.isConnected {
+            problems.append(.init(component: "nats", reason: "the event stream is not reachable"))
+        }
+        if let obstacle = obstacle() { problems.append(.init(component: "stores", reason: obstacle)) }
+        return problems
+    }
+
+    private func stream(_ dispatch: DispatchMetrics) async -> ServiceReport.Stream {
+        var stream = ServiceReport.Stream(
+            connected: publisher.isConnected, name: streamName,
+            serverVersion: publisher.server?.version.map { "\($0)" },
+            trouble: dispatch.state.trouble ?? publisher.lastFailure.map { "\($0)" })
+        do {
+            if stream.connected { stream.lastSequence = try await publisher.streamState().lastSequence }
+        } catch {
+            stream.trouble = "\(error)"
+        }
+        return stream
+    }
+
+    private static func laggards(_ accounts: [AccountSnapshot]) -> [ServiceReport.Laggard] {
+        let waiting = accounts.filter { $0.waitingFor != nil }
+        let worst = waiting.sorted { ($0.isParked ? 1 : 0, $0.failures) > ($1.isParked ? 1 : 0, $1.failures) }
+        return worst.prefix(laggardsMax).map { account in
+            .init(
+                key: account.key, status: account.status,
+                reason: [account.waitingFor, account.stored?.lastError].compactMap { $0 }.joined(separator: ": "),
+                retryCount: account.failures, nextAttemptAt: account.nextAttemptAt,
+                lastSyncedAt: account.stored?.lastSyncedAt)
+        }
+    }
+}
+
+/// How often access tokens were refreshed since the start.
+struct TokenRefreshes: Sendable {
+    let succeeded = Counter()
+    let failed = Counter()
+
+    func note(_ result: RefreshResult) {
+        switch result {
+        case .refreshed: succeeded.increment()
+        case .failed: failed.increment()
+        }
+    }
+}
+
+extension AccountSnapshot {
+    var status: AccountStatus { stored?.status ?? .starting }
+}
+
+extension AccountReport {
+    /// The account as the manager sees it now.
+    init(_ snapshot: AccountSnapshot, at now: UnixSeconds) {
+        guard let stored = snapshot.stored else {
+            self.init(
+                key: snapshot.key, status: .starting, isRunning: !snapshot.isParked, phase: .starting,
+                retryCount: snapshot.failures, nextAttemptAt: snapshot.nextAttemptAt, waitingFor: snapshot.waitingFor)
+            return
+        }
+        self.init(
+            stored, isRunning: !snapshot.isParked, waitingFor: snapshot.waitingFor,
+            etaSeconds: snapshot.etaSeconds.map(Int64.init), at: now)
+        nextAttemptAt = snapshot.nextAttemptAt
+    }
+}
+
+extension DispatchMetrics {
+    fileprivate var latency: ServiceReport.Latency? {
+        guard let latencyMedianMilliseconds, let latency99thPercentileMilliseconds else { return nil }
+        return .init(p50Milliseconds: latencyMedianMilliseconds, p99Milliseconds: latency99thPercentileMilliseconds)
+    }
+}
+
+extension DispatchMetrics.State {
+    /// Why nothing is published; nil when it is.
+    fileprivate var trouble: String? {
+        switch self {
+        case .open, .disconnected: nil
+        case .paused(let reason), .halted(let reason): reason
+        }
+    }
+}
