@@ -16,6 +16,8 @@ actor GmailSession: MailboxSession {
     /// The page of the listing that is being read.
     var page: ListedPage?
     var repair: RepairScan?
+    /// Messages read for the next batch of a backfill.
+    var backfillSize = GmailSession.readMax
     /// Label ids read in this session; nil before.
     private var knownLabels: Set<String>?
     private var labelsReadAt: UnixSeconds?
@@ -47,10 +49,8 @@ actor GmailSession: MailboxSession {
             startingCursor: GmailCursor(historyID: history).cursor)
     }
 
-    func read(
-        ids: [String], cursor: Cursor, phase: SyncPhase, known: any KnownMessages
-    ) async throws -> ChangeBatch {
-        let outcome = try await reader.read(ids.filter(GmailID.isValid), known: known)
+    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
+        let outcome = try await reader.read(ids.filter(GmailID.isValid), known: nil)
         var batch = ChangeBatch(origin: .incremental, cursor: cursor, phase: phase)
         batch.take(outcome, order: ids)
         return handOut(batch)

@@ -99,7 +99,5 @@ public protocol MailboxSession: Sendable {
     func repair(from cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch
     /// Reads single messages again (the gap ledger's retries). The cursor is returned unchanged; a message that
     /// still cannot be read is in `gaps`, one that no longer exists in `vanished`.
-    func read(
-        ids: [String], cursor: Cursor, phase: SyncPhase, known: any KnownMessages
-    ) async throws -> ChangeBatch
+    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch
 }

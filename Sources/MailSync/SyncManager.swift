@@ -158,7 +158,7 @@ public actor SyncManager: Service {
                 takeWake: { worker.wake.take() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) }),
-            mailboxKnown: worker.mailboxKnown, refusesStoreBehindStream: worker.epoch == 0,
+            mailboxKnown: worker.mailboxKnown,
             resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
     }
 

@@ -39,15 +39,14 @@ struct SyncPass: Sendable {
     let context: PassContext
     /// The mailbox was checked since the account was connected or the process started.
     var mailboxKnown: Bool
-    /// A store that was found behind the stream is left alone; false after somebody connected, who may try again.
-    var refusesStoreBehindStream = true
     /// True for an account's first pass since the process started: the back-off that is in the store goes on.
     var resumesBackoff = false
 
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
-        if refusesStoreBehindStream, state?.status == .behindStream { throw StoreBehindStream() }
+        // Only another file heals it: connecting again must not number events anew.
+        if state?.status == .behindStream { throw StoreBehindStream() }
         if resumesBackoff, let state, let rest = state.backoffRest(at: context.time.now()) {
             return .backingOff(rest, failures: max(1, state.retryCount))
         }
@@ -144,7 +143,7 @@ struct SyncPass: Sendable {
         case .retryGaps:
             let due = try await store.read { try $0.dueGaps(account, at: now, limit: Self.gapsPerPassMax) }
             if due.isEmpty { return nil }
-            return try await session.read(ids: due, cursor: state.cursor, phase: state.phase, known: known)
+            return try await session.read(ids: due, cursor: state.cursor, phase: state.phase)
         case .checkMailbox, .done: return nil
         }
     }

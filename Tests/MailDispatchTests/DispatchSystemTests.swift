@@ -115,7 +115,7 @@ import Testing
             try await fixture.until(dispatcher) { await dispatcher.metrics().unknowns >= users.count }
             await server.kill()
             // Time has to pass for the server's clock; nothing announces it.
-            try await Task.sleep(for: .milliseconds(2_500))
+            try await SystemTime().sleep(for: .milliseconds(2_500))
             try await server.start()
             for user in users { try await fixture.drained(user, dispatcher) }
         }

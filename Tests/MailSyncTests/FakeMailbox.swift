@@ -143,9 +143,7 @@ private struct FakeSession: MailboxSession {
         }
     }
 
-    func read(
-        ids: [String], cursor: Cursor, phase: SyncPhase, known: any KnownMessages
-    ) async throws -> ChangeBatch {
+    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
         try await mailbox.enter(.read)
         return mailbox.change { state in
             let gaps = ids.filter(state.unreadable.contains).map { MessageGap(id: $0, reason: "unreadable") }

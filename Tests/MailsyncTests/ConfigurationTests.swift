@@ -63,6 +63,18 @@ import Testing
         }
     }
 
+    @Test func secretsAreRefusedAsFlags() async throws {
+        for setting in Setting.all where setting.isSecret {
+            do {
+                _ = try await SettingValues.load(arguments: ["\(setting.flag)=hunter2"], environment: [:], file: nil)
+                Issue.record("\(setting.flag) was accepted")
+            } catch let problems as ConfigurationProblems {
+                #expect(problems.description.contains(setting.variable))
+                #expect(!problems.description.contains("hunter2"))
+            }
+        }
+    }
+
     @Test func aMissingConfigurationFileIsAClearError() async throws {
         await #expect(throws: ConfigurationProblems.self) {
             try await SettingValues.load(arguments: [], environment: [:], file: "/does/not/exist.json")
