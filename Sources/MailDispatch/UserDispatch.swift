@@ -243,8 +243,8 @@ struct UserDispatch: Sendable {
 
     private static func behindMessage(_ stored: StoredMessage, _ state: DispatchState) -> String {
         """
-        the stream holds event \(stored.seq) (\(stored.id)) of this user, but the store ends at \(state.lastSeq) or has \
-        another event there: the store is older than the stream (restored or lost?). Nothing is published for this \
+        the stream holds event \(stored.seq) (\(stored.id)) of this user, but the store ends at \(state.lastSeq) \
+        or has another event there: the store is older than the stream (restored or lost?). Nothing is published for this \
         user until the store is rebuilt from the stream
         """
     }
