@@ -8,7 +8,8 @@ FILTER ?=
 # Warnings are errors in our targets only: SwiftPM compiles dependencies with warnings suppressed and drops the flag there, so
 # switching between strict and plain builds compiles our own code again and nothing else.
 STRICT := -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
-TEST := $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
+# Tests run at the same time: more only makes those that talk to real servers wait for a core.
+TEST := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
 FORMATTED := Package.swift Sources Tests
 # Targets whose tests start no other process: what the sanitizers can watch in reasonable time.
 SANITIZED := MailModelTests|MailHeadersTests|HTTPTransportTests|MailStoreTests|MailDispatchTests|MailSyncTests
