@@ -1,6 +1,6 @@
 # Everything one does with this repository. `make` alone lists the targets.
 SWIFT ?= swift
-# Arguments of `make demo`, such as ARGS="--mbox mail.mbox.gz".
+# Arguments of `make demo` and `make bench`, such as ARGS="--mbox mail.mbox.gz".
 ARGS ?=
 # Tests to run, such as FILTER=MailStoreTests; all by default.
 FILTER ?=
@@ -40,8 +40,8 @@ demo: setup ## watch a mailbox become events (ARGS="--mbox FILE", "--messages N"
 	$(SWIFT) build --product mailsync
 	@exec "$$($(SWIFT) build --show-bin-path)/mailsync" demo $(ARGS)
 
-bench: setup ## measure, each figure beside its limit
-	$(SWIFT) run -c release Benchmarks
+bench: setup ## measure, each figure beside its limit (ARGS="--help" for what can be chosen)
+	$(SWIFT) run -c release Benchmarks $(ARGS)
 
 format: ## format the sources in place
 	$(SWIFT) format format --in-place --recursive --parallel $(FORMATTED)

@@ -115,11 +115,13 @@ let package = Package(
         .testTarget(
             name: "MailAPITests",
             dependencies: [
-                "MailAPI", "Accounts", "MailStore", "MailModel", "MailSync", "MailTestSupport", hummingbird, logging,
+                "MailAPI", "Accounts", "HTTPTransport", "MailStore", "MailModel", "MailSync", "MailTestSupport",
+                crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
+        .testTarget(name: "MailsyncTests", dependencies: ["mailsync", "MailModel"]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"]),
         .testTarget(

@@ -59,18 +59,18 @@ struct Measure: AsyncParsableCommand {
             try await material.fill(logger: logger)
             return try ChildProcess.reply(["done"])
         }
-        let measurement =
-            switch figure {
-            case .outbox:
-                try await OutboxMeasurement(material: material, directory: directory, logger: logger).run()
-            case .whole:
-                try await WholeMeasurement(material: material, directory: directory, logger: logger).run()
-            case .storeLimit, .publishLimit, .combinedLimit, .fetchLimit:
-                try await LimitMeasurement(
-                    figure: figure, material: material, directory: directory, logger: logger
-                ).run()
-            }
-        try ChildProcess.reply(measurement)
+        try ChildProcess.reply(try await measure(figure, material, logger))
+    }
+
+    private func measure(_ figure: Figure, _ material: Material, _ logger: Logger) async throws -> Measurement {
+        switch figure {
+        case .store: try await StoreMeasurement(material: material, directory: directory, logger: logger).run()
+        case .publish: try await PublishMeasurement(material: material, directory: directory, logger: logger).run()
+        case .outbox: try await OutboxMeasurement(material: material, directory: directory, logger: logger).run()
+        case .whole: try await WholeMeasurement(material: material, directory: directory, logger: logger).run()
+        case .storeLimit, .publishLimit, .combinedLimit, .fetchLimit:
+            try await LimitMeasurement(figure: figure, material: material, directory: directory, logger: logger).run()
+        }
     }
 }
 

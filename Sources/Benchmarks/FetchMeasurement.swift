@@ -70,8 +70,7 @@ struct FetchMeasurement: Sendable {
                 url: endpoint, authorization: tokens[index], content_type: contentType, body: bodies[index],
                 size: batches[index].body.count)
         }
-        Memory.resetPeak()
-        let ground = Memory.resident
-        return try Measurement(plain_fetch_limit(posts, Int32(posts.count), Int32(inFlight)), ground: ground)
+        let meter = CostMeter()
+        return try meter.measurement(plain_fetch_limit(posts, Int32(posts.count), Int32(inFlight)))
     }
 }

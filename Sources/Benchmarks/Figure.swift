@@ -8,14 +8,20 @@ enum Figure: String, CaseIterable, Codable, Sendable {
     case combinedLimit = "plain-store-publish"
     /// Plain C: batch answers fetched from the emulator and dropped.
     case fetchLimit = "plain-fetch"
-    /// Store + outbox + publish + confirm.
+    /// Batches applied to the store.
+    case store = "store"
+    /// Messages published one after the other for each user.
+    case publish = "publish"
+    /// (a) Store + outbox + publish + confirm.
     case outbox = "outbox"
-    /// From the emulator over HTTP to JetStream.
+    /// (b) From the emulator over HTTP to JetStream.
     case whole = "whole-way"
 
     /// The limit that a figure of ours is a ratio to; nil for the limits themselves.
     var limit: Figure? {
         switch self {
+        case .store: .storeLimit
+        case .publish: .publishLimit
         case .outbox, .whole: .combinedLimit
         case .storeLimit, .publishLimit, .combinedLimit, .fetchLimit: nil
         }
@@ -27,6 +33,8 @@ enum Figure: String, CaseIterable, Codable, Sendable {
         case .publishLimit: "plain C: publish"
         case .combinedLimit: "plain C: store + publish + confirm"
         case .fetchLimit: "plain C: fetch batch answers"
+        case .store: "store + outbox"
+        case .publish: "publish"
         case .outbox: "(a) store + outbox + publish + confirm"
         case .whole: "(b) emulator to JetStream"
         }

@@ -28,15 +28,14 @@ struct LimitMeasurement: Sendable {
         defer { for replay in replays { plain_replay_free(replay) } }
         let count = Int32(replays.count)
         let batch = Int32(OutboxMeasurement.batchSize)
-        Memory.resetPeak()
-        let ground = Memory.resident
+        let meter = CostMeter()
         let result =
             switch figure {
             case .storeLimit: plain_store_limit(&replays, count, directory, batch, threads(count))
             case .publishLimit: plain_publish_limit(&replays, count, url)
             default: plain_combined_limit(&replays, count, directory, url, batch, threads(count))
             }
-        return try Measurement(result, ground: ground)
+        return try meter.measurement(result)
     }
 
     /// One thread writes one file; more files are shared by as many threads as there are cores.
@@ -51,13 +50,12 @@ struct LimitMeasurement: Sendable {
     }
 }
 
-extension Measurement {
+extension CostMeter {
     /// - Throws: ``BenchmarkFailure`` when the program failed.
-    init(_ result: plain_result, ground: Int) throws {
+    func measurement(_ result: plain_result) throws -> Measurement {
         let error = withUnsafeBytes(of: result.error) { text(Array($0.bindMemory(to: CChar.self))) }
         guard error.isEmpty else { throw BenchmarkFailure("plain C: \(error)") }
-        self.init(
-            messages: result.messages, seconds: result.seconds, peakBytes: Memory.peak, groundBytes: ground)
+        return measurement(messages: result.messages, seconds: result.seconds)
     }
 }
 

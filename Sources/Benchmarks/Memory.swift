@@ -23,12 +23,33 @@ enum Memory {
     }
 }
 
-extension Measurement {
-    /// Times `body`, which tells how many messages it moved and how long that took.
-    static func take(_ body: () async throws -> (messages: Int, seconds: Double)) async rethrows -> Measurement {
+/// What a run costs this process, from its making on.
+struct CostMeter {
+    private let groundBytes: Int
+    private let processorAtStart: Double
+    private let began: ContinuousClock.Instant
+
+    init() {
         Memory.resetPeak()
-        let ground = Memory.resident
-        let (messages, seconds) = try await body()
-        return Measurement(messages: messages, seconds: seconds, peakBytes: Memory.peak, groundBytes: ground)
+        groundBytes = Memory.resident
+        processorAtStart = Self.processorSeconds
+        began = ContinuousClock.now
+    }
+
+    /// The run is over.
+    ///
+    /// - Parameter seconds: how long it took; nil: since the meter was made.
+    func measurement(messages: Int, seconds: Double? = nil) -> Measurement {
+        Measurement(
+            messages: messages, seconds: seconds ?? (ContinuousClock.now - began) / .seconds(1),
+            processorSeconds: Self.processorSeconds - processorAtStart,
+            peakBytes: Memory.peak, groundBytes: groundBytes)
+    }
+
+    /// User and system time of all threads so far.
+    private static var processorSeconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }

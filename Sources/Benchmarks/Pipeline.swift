@@ -23,8 +23,7 @@ struct Pipeline: Sendable {
         let counting = CountingPublisher(publisher, expecting: events)
         let stores = UserStores(directory: directory + "/users", time: SystemTime(), logger: logger)
         let dispatcher = OutboxDispatcher(
-            stores: stores, publisher: counting, time: SystemTime(),
-            logger: logger)
+            stores: stores, publisher: counting, time: SystemTime(), logger: logger)
         return Pipeline(
             stores: stores, dispatcher: dispatcher, server: server, publisher: publisher, counting: counting)
     }

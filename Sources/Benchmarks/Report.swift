@@ -4,7 +4,8 @@ struct Report {
     let baseline: Baseline?
 
     private static let header = [
-        "figure", "accounts", "messages/s", "spread", "× limit", "peak MB", "baseline messages/s", "baseline × limit",
+        "figure", "accounts", "messages/s", "spread", "× limit", "CPU µs", "peak MB", "baseline messages/s",
+        "baseline × limit",
         "change",
     ]
 
@@ -20,7 +21,8 @@ struct Report {
         let before = baseline?.figure(summary.figure, accounts: summary.accounts)
         return [
             summary.figure.title, "\(summary.accounts)", Self.rate(summary.perSecond),
-            "\((summary.spread * 100).formatted(decimals: 0)) %", Self.ratio(summary.ratio), Self.memory(summary),
+            "\((summary.spread * 100).formatted(decimals: 0)) %", Self.ratio(summary.ratio),
+            summary.processorMicroseconds.formatted(decimals: 0), Self.memory(summary),
             before.map { Self.rate($0.perSecond) } ?? "-", Self.ratio(before?.ratio),
             baseline?.change(of: summary).map(Self.change) ?? "-",
         ]

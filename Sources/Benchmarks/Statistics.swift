@@ -2,12 +2,15 @@
 struct Measurement: Codable, Sendable, Hashable {
     var messages: Int
     var seconds: Double
+    /// Processor time of the process during the run; nats-server and emulator have their own.
+    var processorSeconds: Double
     /// The most memory the process had resident (VmHWM), in bytes.
     var peakBytes: Int
     /// What it had resident when the run began: the material that is replayed, for figures that replay.
     var groundBytes: Int
 
     var perSecond: Double { seconds > 0 ? Double(messages) / seconds : 0 }
+    var processorMicroseconds: Double { messages > 0 ? processorSeconds * 1e6 / Double(messages) : 0 }
 }
 
 /// Several runs of one figure.
@@ -19,6 +22,8 @@ struct Summary: Codable, Sendable, Hashable {
     var perSecond: Double
     /// (Fastest - slowest) / median.
     var spread: Double
+    /// Processor time per message in microseconds, median over the runs.
+    var processorMicroseconds: Double
     /// The highest of the runs, in bytes.
     var peakBytes: Int
     /// Of the run with that peak, in bytes.
@@ -37,6 +42,7 @@ struct Summary: Codable, Sendable, Hashable {
         messages = runs.first?.messages ?? 0
         perSecond = median(rates)
         spread = perSecond > 0 ? ((rates.max() ?? 0) - (rates.min() ?? 0)) / perSecond : 0
+        processorMicroseconds = median(runs.map(\.processorMicroseconds))
         peakBytes = highest?.peakBytes ?? 0
         groundBytes = highest?.groundBytes ?? 0
         let ratios = zip(rates, limits).compactMap { rate, limit in limit > 0 ? rate / limit : nil }

@@ -16,16 +16,13 @@ struct WholeMeasurement: Sendable {
         let sync = try SyncUnderTest(directory, emulator: emulator, stores: pipeline.stores, logger: logger) {
             pipeline.dispatcher.wake($0)
         }
-        let measurement = try await Measurement.take {
-            let seconds = try await Pipeline.drive([
-                { await pipeline.dispatcher.run() }, { try await sync.manager.run() },
-            ]) {
-                let began = ContinuousClock.now
-                try await sync.connect(accounts)
-                try await pipeline.waitUntilAllConfirmed(accounts.map(\.user))
-                return (ContinuousClock.now - began).inSeconds
-            }
-            return (events, seconds)
+        let measurement = try await Pipeline.drive([
+            { await pipeline.dispatcher.run() }, { try await sync.manager.run() },
+        ]) {
+            let meter = CostMeter()
+            try await sync.connect(accounts)
+            try await pipeline.waitUntilAllConfirmed(accounts.map(\.user))
+            return meter.measurement(messages: events)
         }
         try await sync.close()
         await pipeline.close()

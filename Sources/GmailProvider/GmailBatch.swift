@@ -40,8 +40,9 @@ enum GmailBatch {
 
     /// The number at the end of `<response-item-3>`, with or without brackets.
     private static func number(in contentID: String) -> Int? {
-        guard let match = contentID.firstMatch(of: /item-(\d{1,4})>?\s*$/) else { return nil }
-        return Int(match.1)
+        let id = contentID.prefix { $0 != ">" }
+        guard let dash = id.lastIndex(of: "-"), id[...dash].hasSuffix("item-") else { return nil }
+        return Int(id[id.index(after: dash)...])
     }
 
     /// What stands between lines that begin with the delimiter.

@@ -1,4 +1,5 @@
 import MailModel
+import Synchronization
 
 /// Reads messages, and decides what a message that cannot be read means.
 ///
@@ -10,6 +11,16 @@ import MailModel
 struct GmailReader: Sendable {
     let api: GmailAPI
     let normalizer: GmailNormalizer
+    private let parallelism: Parallelism
+
+    init(api: GmailAPI, normalizer: GmailNormalizer) {
+        self.api = api
+        self.normalizer = normalizer
+        switch api.configuration.reading {
+        case .batch(let partsMax): parallelism = Parallelism(min(partsMax, 100))
+        case .multiplexed(let concurrency): parallelism = Parallelism(concurrency)
+        }
+    }
 
     /// What became of the messages asked for.
     struct Outcome: Sendable {
@@ -25,10 +36,10 @@ struct GmailReader: Sendable {
     }
 
     /// Single requests in flight at once when messages are read alone.
-    private static let concurrencyAlone = 6
+    private static let concurrencyAlone = 5
     private typealias Results = [String: Result<MessageChange, SyncFailure>]
 
-    /// - Parameter known: where to find a message that was readable before.
+    /// - Parameter known: where to find a message that was readable before; nil when the messages are gaps already.
     /// - Throws: ``SyncFailure`` that concerns more than messages, or any when nothing was found out about any
     ///   message; `CancellationError`.
     func read(_ ids: [String], known: (any KnownMessages)?) async throws -> Outcome {
@@ -53,8 +64,14 @@ struct GmailReader: Sendable {
             pending = ids.filter { id in failures[id].map(isWorthAnotherTry) ?? false }
         }
         try await settle(ids.filter { failures[$0] != nil }, failures, known, &outcome)
-        if outcome.isEmpty, let failure = outcome.failure { throw failure }
+        if outcome.isEmpty, let failure = outcome.failure { throw Self.ofAll(failure) }
         return outcome
+    }
+
+    /// A failure that befell every message is none of the messages'.
+    private static func ofAll(_ failure: SyncFailure) -> SyncFailure {
+        guard failure.decision == .skip else { return failure }
+        return SyncFailure(.retry(after: nil, scope: .account), code: failure.code, failure.message)
     }
 
     /// Failures that trying again cannot change and that other messages share end everything.
@@ -88,7 +105,7 @@ struct GmailReader: Sendable {
         guard let first = suspects.first else { return }
         var witness = outcome.changes.keys.min()
         if witness == nil, let known { witness = try await self.witness(known, besides: ids) }
-        if try await readingWorks(witness, isSingle: suspects.count == 1) {
+        if try await readingWorks(witness, trustsProfile: suspects.count == 1 || known == nil) {
             outcome.gaps = suspects.map { MessageGap(id: $0.id, reason: $0.failure.description) }
         } else {
             outcome.putOff += suspects.map(\.id)
@@ -103,12 +120,12 @@ struct GmailReader: Sendable {
     }
 
     /// Whether other messages can be read at this moment. Where no other message is known, a mailbox that answers
-    /// at all is taken for proof against a single message.
-    private func readingWorks(_ witness: String?, isSingle: Bool) async throws -> Bool {
+    /// at all is taken for proof against a single message, and against messages that are gaps already.
+    private func readingWorks(_ witness: String?, trustsProfile: Bool) async throws -> Bool {
         do {
             if let witness {
                 _ = try await api.message(witness, headers: normalizer.headerNames)
-            } else if isSingle {
+            } else if trustsProfile {
                 _ = try await api.profile()
             } else {
                 return false
@@ -125,18 +142,19 @@ struct GmailReader: Sendable {
 
 extension GmailReader {
     private func together(_ ids: [String]) async throws -> Results {
-        switch api.configuration.reading {
-        case .multiplexed(let concurrency): return try await singly(ids, concurrency: concurrency)
-        case .batch(let partsMax):
-            var results: Results = [:]
-            var rest = ids[...]
-            while !rest.isEmpty {
-                let group = Array(rest.prefix(max(1, min(partsMax, 100))))
-                rest = rest.dropFirst(group.count)
-                results.merge(try await batch(group)) { $1 }
-            }
-            return results
+        guard case .batch = api.configuration.reading else {
+            return try await singly(ids, concurrency: parallelism.current)
         }
+        var results: Results = [:]
+        var rest = ids[...]
+        while !rest.isEmpty {
+            let group = Array(rest.prefix(parallelism.current))
+            rest = rest.dropFirst(group.count)
+            let read = try await batch(group)
+            parallelism.note(read.values.compactMap(\.failure))
+            results.merge(read) { $1 }
+        }
+        return results
     }
 
     private func batch(_ ids: [String]) async throws -> Results {
@@ -172,6 +190,7 @@ extension GmailReader {
             rest = rest.dropFirst(max(1, concurrency))
             while let (id, result) = try await group.next() {
                 results[id] = result
+                parallelism.note([result.failure].compactMap { $0 })
                 if let id = rest.popFirst() { group.addTask { (id, try await single(id)) } }
             }
             return results
@@ -192,6 +211,21 @@ extension GmailReader {
         answer.flatMap { message in
             Result { () throws(SyncFailure) in try normalizer.change(message, id: id) }
         }
+    }
+}
+
+/// How many messages are read at once: halved whenever Gmail finds it too many for one user. Parts of a batch count.
+private final class Parallelism: Sendable {
+    private static let least = 5
+    private let limit: Mutex<Int>
+
+    init(_ limit: Int) { self.limit = Mutex(max(1, limit)) }
+
+    var current: Int { limit.withLock { $0 } }
+
+    func note(_ failures: [SyncFailure]) {
+        guard failures.contains(where: { $0.code == GmailFailure.Code.tooManyConcurrent }) else { return }
+        limit.withLock { $0 = min($0, max(Self.least, $0 / 2)) }
     }
 }
 

@@ -11,6 +11,9 @@ struct ListedPage: Sendable {
 extension GmailSession {
     /// Pages that may turn out to be known in one call; then the place is handed out, so that it is kept.
     private static let knownPagesMax = 20
+    /// The fewest messages read for one batch, and how long one may take before they become fewer.
+    private static let readMin = 10
+    private static let batchTimeAimed: Duration = .seconds(4)
 
     func backfill(from cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch {
         var position = try GmailCursor(cursor)
@@ -19,8 +22,8 @@ extension GmailSession {
         for _ in 0..<Self.knownPagesMax where !position.backfill.done {
             var current = try await currentPage(&position)
             let unknown = try await fromStore { try await known.unknown(among: current.rest) }
-            let reads = Array(unknown.prefix(Self.readMax))
-            let outcome = try await reader.read(reads, known: known)
+            let reads = Array(unknown.prefix(backfillSize))
+            let outcome = try await readTimed(reads, known)
             batch.take(outcome, order: reads)
             current.rest = outcome.putOff + unknown.dropFirst(reads.count)
             page = current
@@ -31,6 +34,17 @@ extension GmailSession {
         batch.phase = position.phase
         batch.more = !position.backfill.done
         return handOut(batch)
+    }
+
+    /// Reads the messages of one batch, and makes the next one smaller when this took long: while the quota sets the
+    /// pace, live mail waits for the end of a batch.
+    private func readTimed(_ ids: [String], _ known: any KnownMessages) async throws -> GmailReader.Outcome {
+        let start = api.time.nowMilliseconds()
+        let outcome = try await reader.read(ids, known: known)
+        let took = Duration.milliseconds(api.time.nowMilliseconds() - start)
+        if took > Self.batchTimeAimed { backfillSize = max(Self.readMin, backfillSize / 2) }
+        if took < Self.batchTimeAimed / 4 { backfillSize = min(Self.readMax, backfillSize * 2) }
+        return outcome
     }
 
     /// The page at the cursor, listed once. A page token that is no longer valid starts the listing over: what is

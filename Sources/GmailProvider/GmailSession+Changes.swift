@@ -45,18 +45,19 @@ extension GmailSession {
     /// Reads the history from an id to its end, netted.
     func askHistory(_ start: UInt64) async throws -> HistoryAnswer {
         var history = GmailHistory()
-        var end = start
+        // The first page's: a change made between two pages may be on neither, though the later page's id covers it.
+        var end: UInt64?
         var token: String?
         repeat {
             let page = try await api.history(since: start, pageToken: token)
-            history.add(page.history ?? [], latest: page.historyId?.unsigned ?? end)
-            end = max(end, page.historyId?.unsigned ?? history.lastRecord)
+            history.add(page.history ?? [], latest: page.historyId?.unsigned ?? start)
+            end = end ?? page.historyId?.unsigned
             token = try nextToken(page.nextPageToken, after: token, isEmpty: page.history?.isEmpty ?? true)
         } while token != nil && history.order.count < Self.touchedMax
         // Cut short, the answer covers the records seen and nothing beyond.
+        let covered = token == nil ? end ?? history.lastRecord : history.lastRecord
         return HistoryAnswer(
-            start: start, history: history, queue: history.order[...], end: token == nil ? end : history.lastRecord,
-            isCut: token != nil)
+            start: start, history: history, queue: history.order[...], end: max(start, covered), isCut: token != nil)
     }
 
     /// Moves changes from the answer to the batch until one of them is full or empty.

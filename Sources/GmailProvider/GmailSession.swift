@@ -16,6 +16,8 @@ actor GmailSession: MailboxSession {
     /// The page of the listing that is being read.
     var page: ListedPage?
     var repair: RepairScan?
+    /// Messages read for the next batch of a backfill.
+    var backfillSize = GmailSession.readMax
     /// Label ids read in this session; nil before.
     private var knownLabels: Set<String>?
     private var labelsReadAt: UnixSeconds?

@@ -23,13 +23,12 @@ final class LinkOptions {
         try check("time-out", natsOptions_SetTimeout(options, Int64(configuration.connectTimeoutMilliseconds)))
         try check("ping", natsOptions_SetPingInterval(options, Int64(configuration.pingIntervalMilliseconds)))
         try check("ping", natsOptions_SetMaxPingsOut(options, 2))
+        // Without this the library's flusher asks for the write, a millisecond later.
+        try check("sending", natsOptions_SetSendAsap(options, true))
         // The owner makes a new connection instead; with the library's own reconnect, what it buffered meanwhile
         // would be sent late and its two refusals of a password would end it anyway.
         try check("reconnect", natsOptions_SetAllowReconnect(options, false))
         try check("reconnect buffer", natsOptions_SetReconnectBufSize(options, 1))
-        // Else a thread of the library collects messages for a millisecond before it asks to write them; here they
-        // collect by themselves until the loop writes what it was given.
-        try check("send", natsOptions_SetSendAsap(options, true))
         if let file = configuration.credentialsFile {
             try check("NATS_CREDS", natsOptions_SetUserCredentialsFromFiles(options, file, nil))
         }

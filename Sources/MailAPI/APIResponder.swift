@@ -24,7 +24,7 @@ struct APIResponder: HTTPResponder {
             response = try await answer(request)
         } catch {
             let problem = problem(error, context)
-            response = problem.response(requestID: context.id)
+            response = problem.response(requestID: context.requestID)
             closesConnection = problem.closesConnection
         }
         if request.method == .head { response = response.createHeadResponse() }
@@ -93,7 +93,7 @@ struct APIResponder: HTTPResponder {
 
     private func addHeaders(to response: inout Response, _ request: Request, _ context: APIContext) {
         response.headers.append(contentsOf: Self.securityHeaders)
-        if let name = HTTPFields.requestID { response.headers[name] = context.id }
+        if let name = HTTPFields.requestID { response.headers[name] = context.requestID }
         if isForBrowsers(request.uri.path) { response.headers.append(contentsOf: cors.headers(for: request)) }
     }
 

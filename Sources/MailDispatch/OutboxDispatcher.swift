@@ -24,6 +24,7 @@ public actor OutboxDispatcher: Service {
     /// What the run loop starts when it looks next.
     private var chores: [Chore] = []
     private var drained: [CheckedContinuation<Void, Never>] = []
+    private var turnWatchers: [AsyncStream<Void>.Continuation] = []
 
     private enum Chore: Sendable {
         case probe(afterMilliseconds: Int64, ticket: Int)
@@ -77,6 +78,13 @@ public actor OutboxDispatcher: Service {
         } onGracefulShutdown: { [inbox] in
             inbox.stop()
         }
+    }
+
+    /// Yields after turns ended, once for several. For tests: a signal in place of a sleep.
+    func turnEnds() -> AsyncStream<Void> {
+        let (stream, watcher) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        turnWatchers.append(watcher)
+        return stream
     }
 
     // MARK: The run loop
@@ -210,6 +218,7 @@ public actor OutboxDispatcher: Service {
             logger.error("a user's store failed", metadata: ["user": "\(user)", "reason": "\(reason)"])
             delayTurn(user, Backoff.millisecondsMax)
         }
+        for watcher in turnWatchers { watcher.yield() }
         inbox.signal()
     }
 

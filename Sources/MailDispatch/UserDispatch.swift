@@ -87,11 +87,12 @@ struct UserDispatch: Sendable {
         self.state = state
         items = rows[...]
         chunkWasFull = rows.count >= settings.chunkRows
-        if state.deadLetter != nil { return end(.blocked) }
         if checkedConnection != pass.connection {
             if rows.isEmpty, !mustLook, !isAtOdds(state) { return end(.idle) }
             return behindConnection == pass.connection ? end(.blocked) : Step(next: .look)
         }
+        // A new connection tries it once more: the server may take larger messages now.
+        if state.deadLetter != nil { return end(.blocked) }
         if let unknown, unknown.seq == rows.first?.message.seq, isOld(unknown, now) { return Step(next: .look) }
         return send(now: now)
     }
@@ -242,8 +243,8 @@ struct UserDispatch: Sendable {
 
     private static func behindMessage(_ stored: StoredMessage, _ state: DispatchState) -> String {
         """
-        the stream holds event \(stored.seq) (\(stored.id)) of this user, but the store ends at \(state.lastSeq) or has \
-        another event there: the store is older than the stream (restored or lost?). Nothing is published for this \
+        the stream holds event \(stored.seq) (\(stored.id)) of this user, but the store ends at \(state.lastSeq) \
+        or has another event there: the store is older than the stream (restored or lost?). Nothing is published for this \
         user until the store is rebuilt from the stream
         """
     }

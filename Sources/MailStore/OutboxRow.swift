@@ -36,7 +36,8 @@ public struct OutboxRow: Sendable, Hashable {
 
 /// Where a user's publishing stands.
 public struct DispatchState: Sendable, Hashable {
-    /// A row that can never be published: the user's publishing stops there until an operator acts.
+    /// A row that cannot be published: the user's publishing stops there until an operator acts (raises the server's
+    /// limit, say). It is tried once more on every new connection; when it is confirmed, the letter is settled.
     public struct DeadLetter: Sendable, Hashable {
         public var seq: Int64
         /// Safe to print.

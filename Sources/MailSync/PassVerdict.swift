@@ -47,6 +47,9 @@ struct PassVerdict: Sendable, Hashable {
             return PassVerdict(next: .again(after: wait), failures: 0)
         case .ended(.sliceOver):
             return PassVerdict(next: .again(after: .zero), failures: 0)
+        case .ended(.backingOff(let rest, failures: let earlier)):
+            return PassVerdict(
+                next: .again(after: rest), failures: earlier, waitingFor: "back-off from before the start")
         case .ended(.paused(let reason)):
             return PassVerdict(next: .again(after: settings.pauseRetry), failures: failures, waitingFor: reason)
         case .failed(let error):

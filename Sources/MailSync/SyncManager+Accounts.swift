@@ -8,13 +8,16 @@ extension SyncManager {
     ///
     /// - Throws: what the token vault throws.
     public func connect(_ key: AccountKey, tokens newTokens: OAuthTokens, since: UnixSeconds?) async throws {
+        await beginCommand(key)
+        defer { endCommand(key) }
         let account = try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
         var worker = workers[key] ?? AccountWorker(key: key, since: account.since)
         let pass = worker.pass
         worker.since = account.since
         worker.epoch = newEpoch()
         worker.pass = nil
-        worker.state = .scheduled
+        // Not to be started by a wake-up while the old pass ends.
+        worker.state = .running
         worker.mailboxKnown = false
         worker.failures = 0
         worker.waitingFor = nil
@@ -50,6 +53,8 @@ extension SyncManager {
     /// - Returns: false when there is no such account.
     /// - Throws: what the token vault or the store throws.
     public func disconnect(_ key: AccountKey) async throws -> Bool {
+        await beginCommand(key)
+        defer { endCommand(key) }
         guard try await vault.remove(key) else { return false }
         await tokens.forget(key)
         let worker = workers.removeValue(forKey: key)
@@ -68,6 +73,26 @@ extension SyncManager {
         }
         hooks.committed(key.user)
         return true
+    }
+
+    /// Connecting and disconnecting an account happen one after the other: half of the one between the halves of the
+    /// other would leave an account without a worker, or a worker without an account.
+    private func beginCommand(_ key: AccountKey) async {
+        guard commands[key] != nil else {
+            commands[key] = []
+            return
+        }
+        await withCheckedContinuation { commands[key, default: []].append($0) }
+    }
+
+    /// Hands over to who waits longest.
+    private func endCommand(_ key: AccountKey) {
+        guard let waiting = commands[key], let next = waiting.first else {
+            commands[key] = nil
+            return
+        }
+        commands[key] = Array(waiting.dropFirst())
+        next.resume()
     }
 
     /// The stream holds later events of this user than the store: syncing stops, so that nothing is numbered anew.
@@ -92,9 +117,12 @@ extension SyncManager {
         return workers.values.filter { $0.key.user == user }.map(snapshot).sorted(by: Self.order)
     }
 
-    /// Every account, as last seen. Reads no store but those of users whose outbox was not empty, so many at most.
+    /// Every account, as last seen. Reads no store but those of users whose outbox was not empty, or who wait and
+    /// were not read since the start, so many at most.
     public func allAccounts(refreshing usersMax: Int = 0) async throws -> [AccountSnapshot] {
-        let stale = workers.values.filter { ($0.stored?.outboxDepth ?? 0) > 0 }.map(\.key.user)
+        let stale = workers.values.filter { worker in
+            worker.stored.map { $0.outboxDepth > 0 } ?? (worker.waitingFor != nil)
+        }.map(\.key.user)
         for user in Set(stale).prefix(usersMax) { _ = try await accounts(of: user) }
         return workers.values.map(snapshot).sorted(by: Self.order)
     }

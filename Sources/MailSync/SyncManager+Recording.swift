@@ -10,7 +10,9 @@ extension SyncManager {
             log(failure, verdict, of: key)
         }
         guard let status = statusChange(ending, verdict) else { return }
-        if case .park(.reauthenticate) = verdict.next { await markReauthRequired(key, verdict.failure?.message ?? "") }
+        if case .park(.reauthenticate) = verdict.next {
+            await markReauthRequired(key, epoch: epoch, verdict.failure?.message ?? "")
+        }
         do {
             try await write(status, for: key, epoch: epoch)
         } catch {
@@ -53,9 +55,11 @@ extension SyncManager {
         if let stored = stored ?? nil, workers[key]?.epoch == epoch { workers[key]?.stored = stored }
     }
 
-    private func markReauthRequired(_ key: AccountKey, _ reason: String) async {
+    private func markReauthRequired(_ key: AccountKey, epoch: Int, _ reason: String) async {
         do {
-            guard let account = try await vault.account(key) else { return }
+            // Tokens that a connect has just brought are not the ones that failed.
+            guard let account = try await vault.account(key), workers[key]?.epoch == epoch, commands[key] == nil
+            else { return }
             try await vault.markReauthRequired(key, version: account.version, reason: reason, at: time.now())
         } catch {
             logger.error("reauthentication not recorded", metadata: ["account": "\(key)", "error": "\(error)"])

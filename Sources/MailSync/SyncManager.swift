@@ -18,6 +18,8 @@ public actor SyncManager: Service {
     let hooks: SyncHooks
 
     var workers: [AccountKey: AccountWorker] = [:]
+    /// Accounts being connected or disconnected, with who waits to do so next.
+    var commands: [AccountKey: [CheckedContinuation<Void, Never>]] = [:]
     private var schedule = Schedule()
     private let signal = WakeSignal()
     private var running = 0
@@ -156,14 +158,16 @@ public actor SyncManager: Service {
                 takeWake: { worker.wake.take() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) }),
-            mailboxKnown: worker.mailboxKnown, refusesStoreBehindStream: worker.epoch == 0)
+            mailboxKnown: worker.mailboxKnown,
+            resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
     }
 
     private func committed(_ stored: AccountSync, epoch: Int) {
         hooks.committed(stored.key.user)
         guard var worker = workers[stored.key], worker.epoch == epoch else { return }
         worker.mailboxKnown = true
-        worker.failures = 0
+        // An answer alone is no progress: history that works beside a backfill that fails must not end the back-off.
+        if let before = worker.stored, stored.events > before.events { worker.failures = 0 }
         worker.stored = stored
         if stored.phase == .backfill { worker.meter.note(listed: stored.listed, at: time.nowMilliseconds()) }
         workers[stored.key] = worker
@@ -172,19 +176,23 @@ public actor SyncManager: Service {
     /// Draws what follows from the end of a pass; a pass of an older epoch concerns nobody any more.
     private func passEnded(_ key: AccountKey, epoch: Int, _ ending: PassEnding) async {
         guard let worker = workers[key], worker.epoch == epoch else { return }
-        workers[key]?.pass = nil
         let verdict = PassVerdict.decide(
             ending, failures: worker.failures, settings: settings, random: Double.random(in: 0..<1))
         workers[key]?.failures = verdict.failures
         workers[key]?.waitingFor = verdict.waitingFor
         if let wait = verdict.blockProject { budgets[key.provider]?.blockProject(for: wait) }
+        // The pass is not over before this: who waits for its end would have the status overwritten.
+        await recordEnding(key, epoch: epoch, ending, verdict)
+        guard workers[key]?.epoch == epoch else { return }
+        workers[key]?.pass = nil
         switch verdict.next {
-        case .none: break
+        case .none:
+            // Whoever cancels a pass changes the epoch, or stops everything: this one was cancelled by nobody.
+            if !stopping { setDue(key, at: time.nowMilliseconds() + settings.pauseRetry.milliseconds) }
         case .again(let wait):
             let woken = worker.wake.take() && verdict.failure == nil
             setDue(key, at: time.nowMilliseconds() + (woken ? 0 : wait.milliseconds))
         case .park: workers[key]?.state = .parked
         }
-        await recordEnding(key, epoch: epoch, ending, verdict)
     }
 }

@@ -7,6 +7,8 @@ enum PassResult: Sendable, Hashable {
     case caughtUp
     /// The pass gave its place to others; the rest follows in the next one.
     case sliceOver
+    /// A back-off that began before the process started is not over: how long it still lasts, and the failures so far.
+    case backingOff(Duration, failures: Int)
     /// Something of ours is in the way; tried again soon.
     case paused(reason: String)
 }
@@ -37,13 +39,17 @@ struct SyncPass: Sendable {
     let context: PassContext
     /// The mailbox was checked since the account was connected or the process started.
     var mailboxKnown: Bool
-    /// A store that was found behind the stream is left alone; false after somebody connected, who may try again.
-    var refusesStoreBehindStream = true
+    /// True for an account's first pass since the process started: the back-off that is in the store goes on.
+    var resumesBackoff = false
 
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
-        if refusesStoreBehindStream, state?.status == .behindStream { throw StoreBehindStream() }
+        // Only another file heals it: connecting again must not number events anew.
+        if state?.status == .behindStream { throw StoreBehindStream() }
+        if resumesBackoff, let state, let rest = state.backoffRest(at: context.time.now()) {
+            return .backingOff(rest, failures: max(1, state.retryCount))
+        }
         var machine = PassMachine(phase: state?.phase ?? .starting, mailboxKnown: mailboxKnown && state != nil)
         while machine.step != .done {
             try Task.checkCancellation()
@@ -136,7 +142,8 @@ struct SyncPass: Sendable {
         case .repair: return try await session.repair(from: state.cursor, known: known)
         case .retryGaps:
             let due = try await store.read { try $0.dueGaps(account, at: now, limit: Self.gapsPerPassMax) }
-            return due.isEmpty ? nil : try await session.read(ids: due, cursor: state.cursor, phase: state.phase)
+            if due.isEmpty { return nil }
+            return try await session.read(ids: due, cursor: state.cursor, phase: state.phase)
         case .checkMailbox, .done: return nil
         }
     }
@@ -149,6 +156,14 @@ struct SyncPass: Sendable {
 struct StoreInconsistency: Error, CustomStringConvertible {
     let account: AccountKey
     var description: String { "the sync state of \(account) is missing right after it was written" }
+}
+
+extension AccountSync {
+    /// How long the account still waits after its last failure; nil when it does not.
+    fileprivate func backoffRest(at now: UnixSeconds) -> Duration? {
+        guard status == .error, let nextAttemptAt, nextAttemptAt > now else { return nil }
+        return .seconds(nextAttemptAt - now)
+    }
 }
 
 extension AccountStatus {

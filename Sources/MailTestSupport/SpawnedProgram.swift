@@ -56,6 +56,7 @@ public final class SpawnedProgram: Sendable {
         FileManager.default.contents(atPath: outputPath).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
+    /// How it ended; nil while it runs.
     public var exit: Exit? { state.withLock { $0.exit } }
 
     /// Sends a signal, unless it has ended.

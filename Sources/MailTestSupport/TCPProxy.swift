@@ -3,6 +3,7 @@ import Synchronization
 
 /// A TCP proxy on loopback that can lose what the server says: how an acknowledgement gets lost on a network.
 public final class TCPProxy: Sendable {
+    /// What happens to the traffic.
     public enum Mode: Sendable {
         /// Everything passes.
         case open
@@ -51,6 +52,7 @@ public final class TCPProxy: Sendable {
         traffic.mode = .away
     }
 
+    /// What happens to the traffic from now on.
     public var mode: Mode {
         get { traffic.mode }
         set { traffic.mode = newValue }

@@ -13,8 +13,8 @@ static void fail(lanes *lanes, const char *what, const char *detail) {
 
 // With the lock held: the lane's next message may go out.
 static void make_ready(lanes *lanes, lane *lane) {
-    if (lane->is_ready || lane->in_flight || lane->queued == 0) return;
-    lane->is_ready = 1;
+    if (lane->is_busy || lane->queued == 0) return;
+    lane->is_busy = 1;
     lanes->ready[(lanes->ready_first + lanes->ready_count++) % lanes->count] = (int)(lane - lanes->all);
     pthread_cond_signal(&lanes->ready_changed);
 }
@@ -44,6 +44,7 @@ static void acknowledged(jsCtx *js, natsMsg *message, jsPubAck *answer, jsPubAck
         lane *lane = &lanes->all[i];
         if (lane->in_flight != message) continue;
         lane->in_flight = NULL;
+        lane->is_busy = 0;
         advance(lanes, lane);
         make_ready(lanes, lane);
         break;
@@ -52,6 +53,7 @@ static void acknowledged(jsCtx *js, natsMsg *message, jsPubAck *answer, jsPubAck
     natsMsg_Destroy(message);
 }
 
+// With the lock held; gives it up while the message is sent.
 static natsStatus publish(lanes *lanes, lane *lane, const parcel *parcel) {
     natsMsg *message = NULL;
     jsPubOptions options;
@@ -62,21 +64,18 @@ static natsStatus publish(lanes *lanes, lane *lane, const parcel *parcel) {
     options.MaxWait = answer_timeout_ms;
     // Before it is sent: the acknowledgement may be here before the call returns.
     lane->in_flight = message;
+    pthread_mutex_unlock(&lanes->lock);
     status = js_PublishMsgAsync(lanes->js, &message, &options);
+    pthread_mutex_lock(&lanes->lock);
     natsMsg_Destroy(message);
     return status;
 }
 
-// With the lock held; gives it up while a message is sent.
 static void send_next(lanes *lanes) {
     lane *lane = &lanes->all[lanes->ready[lanes->ready_first]];
     lanes->ready_first = (lanes->ready_first + 1) % lanes->count;
     lanes->ready_count--;
-    lane->is_ready = 0;
-    parcel parcel = lane->queue[0].parcels[lane->queue[0].sent];
-    pthread_mutex_unlock(&lanes->lock);
-    natsStatus status = publish(lanes, lane, &parcel);
-    pthread_mutex_lock(&lanes->lock);
+    natsStatus status = publish(lanes, lane, &lane->queue[0].parcels[lane->queue[0].sent]);
     if (status != NATS_OK) fail(lanes, "publishing", natsStatus_GetText(status));
 }
 

@@ -21,8 +21,8 @@ typedef struct {
 typedef struct {
     shipment queue[shipments_max];
     int queued;
+    int is_busy;    // its next message waits to be sent, or for its acknowledgement
     natsMsg *in_flight;
-    int is_ready;   // waits in the list of lanes that may send
     long finished;  // everything up to this event number is acknowledged
 } lane;
 

@@ -4,8 +4,8 @@
 
 #include "lanes.h"
 
-// How many rows are read from the outbox and confirmed at once, as the dispatcher's quantum.
-enum { claim_max = 256 };
+// How many rows are read from the outbox and confirmed at once, as the dispatcher's chunks.
+enum { claim_max = 100 };
 
 static long total(plain_replay **users, int count) {
     long messages = 0;

@@ -60,7 +60,10 @@ public final class ProviderEmulator: Sendable {
         responder.serve(issuer)
         logger.info(
             "provider emulator listening",
-            metadata: ["url": "\(baseURL)", "seed": "\(configuration.seed)"])
+            metadata: [
+                "url": "\(baseURL)", "seed": "\(configuration.seed)",
+                "random_fault_seed": "\(google.faults.randomSeed.map(String.init) ?? "none")",
+            ])
         return ProviderEmulator(baseURL: baseURL, google: google, issuer: issuer, server: server)
     }
 

@@ -28,7 +28,12 @@ struct SeededRandom: RandomNumberGenerator, Sendable {
 
     /// Lower-case letters and digits.
     mutating func token(_ length: Int) -> String {
-        let alphabet = Array("abcdefghijklmnopqrstuvwxyz0123456789".utf8)
-        return String(decoding: (0..<length).map { _ in alphabet[below(alphabet.count)] }, as: UTF8.self)
+        String(unsafeUninitializedCapacity: length) { buffer in
+            for index in 0..<length {
+                let digit = UInt8(next() % 36)
+                buffer[index] = digit < 26 ? UInt8(ascii: "a") + digit : UInt8(ascii: "0") + digit - 26
+            }
+            return length
+        }
     }
 }

@@ -45,7 +45,8 @@ struct Service: Sendable {
         let metrics = PrometheusMetrics.installed
         let refreshes = TokenRefreshes()
 
-        // Accounts and their tokens.
+        // Secrets, accounts and their tokens.
+        let operatorToken = try configuration.loadOperatorToken(logger: logger)
         let keys = try configuration.loadEncryptionKeys(logger: logger)
         let vault = try TokenVault(path: configuration.authDatabasePath, keys: keys)
         try await vault.checkKeys()
@@ -67,19 +68,15 @@ struct Service: Sendable {
 
         // Providers, and the workers that ask them.
         let transport = HTTPTransport(logger: logger)
-        let tokens = TokenSource(
-            vault: vault, clients: configuration.google.oauthClients(over: transport), time: time,
-            onRefresh: { _, result in refreshes.note(result) })
+        let clients = configuration.google.oauthClients(over: transport)
+        let tokens = TokenSource(vault: vault, clients: clients, time: time) { refreshes.note($1) }
         let reserve = DiskReserve(directory: directory, limit: configuration.diskReserve) { time.nowMilliseconds() }
         let manager = SyncManager(
             settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: vault, tokens: tokens,
-            providers: [
-                GmailProvider(configuration: configuration.gmail, transport: transport, time: time, logger: logger)
-            ],
+            providers: [configuration.gmailProvider(over: transport, time: time, logger: logger)],
             budgets: [.google: Budgets(limits: configuration.google.quota, time: time)],
-            hooks: SyncHooks(
-                committed: { user in dispatcher.wake(user) }, obstacle: { reserve.obstacle() }),
+            hooks: SyncHooks(committed: { dispatcher.wake($0) }, obstacle: { reserve.obstacle() }),
             time: time, logger: logger)
         behind.connect { user in await manager.storeFoundBehindStream(user) }
 
@@ -93,8 +90,7 @@ struct Service: Sendable {
                 streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher, publisher: publisher,
                 refreshes: refreshes, obstacle: { reserve.obstacle() }, startedAt: time.now(), time: time),
             verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
-            operatorToken: try configuration.loadOperatorToken(logger: logger), metrics: metrics, time: time,
-            logger: logger)
+            operatorToken: operatorToken, metrics: metrics, time: time, logger: logger)
 
         // Stopped in reverse: first the API, then the workers, then the dispatcher.
         let group = ServiceGroup(

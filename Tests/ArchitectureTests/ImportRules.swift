@@ -25,7 +25,7 @@ enum ImportRules {
             "ArgumentParser", "Configuration", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
         ]),
         "MailTestSupport": ["MailModel", "JetStream", "Logging"],
-        "Benchmarks": everythingOfOurs.union(["MailTestSupport", "GRDB", "Logging"]),
+        "Benchmarks": everythingOfOurs.union(["ArgumentParser", "GRDB", "Logging", "MailTestSupport", "PlainLimits"]),
     ]
 
     private static let everythingOfOurs: Set = [

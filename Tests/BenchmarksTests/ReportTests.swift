@@ -21,6 +21,7 @@ import struct Foundation.UUID
         #expect(summary.spread == 1.5)
         #expect(summary.peakBytes == 9)
         #expect(summary.messages == 1000)
+        #expect(summary.processorMicroseconds == 50)
         #expect(summary.ratio == nil)
     }
 
@@ -32,11 +33,12 @@ import struct Foundation.UUID
     }
 
     @Test func noTimeIsNoRate() {
-        #expect(Measurement(messages: 5, seconds: 0, peakBytes: 0, groundBytes: 0).perSecond == 0)
+        #expect(Measurement(messages: 5, seconds: 0, processorSeconds: 0, peakBytes: 0, groundBytes: 0).perSecond == 0)
     }
 
     private func run(_ perSecond: Double, peak: Int = 0) -> Measurement {
-        Measurement(messages: 1000, seconds: 1000 / perSecond, peakBytes: peak, groundBytes: peak / 2)
+        Measurement(
+            messages: 1000, seconds: 1000 / perSecond, processorSeconds: 0.05, peakBytes: peak, groundBytes: peak / 2)
     }
 }
 
@@ -80,8 +82,8 @@ import struct Foundation.UUID
         let cells = text.split(separator: "\n").last?.split(separator: "|").map { $0.trimmed } ?? []
         #expect(
             cells == [
-                "(a) store + outbox + publish + confirm", "1", "6000", "10 %", "0.75", "2 (1 before)", "4000", "0.50",
-                "+50 %",
+                "(a) store + outbox + publish + confirm", "1", "6000", "10 %", "0.75", "50", "2 (1 before)", "4000",
+                "0.50", "+50 %",
             ])
     }
 
@@ -99,7 +101,11 @@ import struct Foundation.UUID
 private func summary(_ figure: Figure, _ perSecond: Double, ratio: Double? = nil, accounts: Int = 1) -> Summary {
     var summary = Summary(
         figure, accounts: accounts,
-        runs: [Measurement(messages: 1000, seconds: 1000 / perSecond, peakBytes: 2_000_000, groundBytes: 1_000_000)])
+        runs: [
+            Measurement(
+                messages: 1000, seconds: 1000 / perSecond, processorSeconds: 0.05, peakBytes: 2_000_000,
+                groundBytes: 1_000_000)
+        ])
     summary.ratio = ratio
     summary.spread = 0.1
     return summary

@@ -118,7 +118,9 @@ import Testing
         try await GmailFixture.run({ $0.messages = 600 }) { gmail in
             try await gmail.connect()
             gmail.google.faults.add(
-                Fault(.gmail(.messagesList), match: "pageToken", times: nil, .error(.invalidArgument("Invalid pageToken"))))
+                Fault(
+                    .gmail(.messagesList), match: "pageToken", times: nil, .error(.invalidArgument("Invalid pageToken"))
+                ))
             let failure = await gmail.failure { try await gmail.backfillAll() }
             #expect(failure?.code == "page_token_expired")
             guard case .retry = failure?.decision else {

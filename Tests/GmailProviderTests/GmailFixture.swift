@@ -26,13 +26,21 @@ final class InstantTime: TimeSource {
 
 /// A budget that grants everything and remembers what it was told.
 final class RecordingBudget: QuotaBudget {
-    private let state = Mutex((units: 0, spends: 0, throttles: [Duration]()))
+    private struct State {
+        var units = 0
+        var throttles: [Duration] = []
+        var slows: (@Sendable (Int) -> Void)?
+    }
+    private let state = Mutex(State())
+    /// Called with the units of every spending.
+    var slows: (@Sendable (Int) -> Void)? {
+        get { state.withLock { $0.slows } }
+        set { state.withLock { $0.slows = newValue } }
+    }
     func spend(_ units: Int) async throws {
         try Task.checkCancellation()
-        state.withLock { state in
-            state.units += units
-            state.spends += 1
-        }
+        state.withLock { $0.units += units }
+        slows?(units)
     }
     func throttled(for duration: Duration) async { state.withLock { $0.throttles.append(duration) } }
     var units: Int { state.withLock { $0.units } }

@@ -74,14 +74,19 @@ import Testing
     }
 
     @Test func labelsDeletedOrMadeMeanwhileAreCompared() async throws {
-        try await expired(messages: 80, change: { gmail in
-            let id = try #require(await gmail.store.present.max())
-            let made = try gmail.google.createLabel("Made", in: GmailFixture.address)
-            try gmail.google.modify(id, in: GmailFixture.address, add: [made])
-            let used = try #require(
-                try gmail.google.labels(of: GmailFixture.address).first { label in !label.isSystem && label.id != made })
-            try gmail.google.deleteLabel(used.id, in: GmailFixture.address)
-        }) { gmail in
+        try await expired(
+            messages: 80,
+            change: { gmail in
+                let id = try #require(await gmail.store.present.max())
+                let made = try gmail.google.createLabel("Made", in: GmailFixture.address)
+                try gmail.google.modify(id, in: GmailFixture.address, add: [made])
+                let used = try #require(
+                    try gmail.google.labels(of: GmailFixture.address).first { label in
+                        !label.isSystem && label.id != made
+                    })
+                try gmail.google.deleteLabel(used.id, in: GmailFixture.address)
+            }
+        ) { gmail in
             try await gmail.repairAll()
             try await gmail.expectInStep()
         }
@@ -125,7 +130,8 @@ import Testing
     }
 
     @Test func oldMailIsNotReadToLearnThatItIsOld() async throws {
-        try await expired(messages: 600, { $0.since = 1_740_000_000 }, change: { gmail in try gmail.deliver() }) { gmail in
+        try await expired(messages: 600, { $0.since = 1_740_000_000 }, change: { gmail in try gmail.deliver() }) {
+            gmail in
             let reads = gmail.calls(.messagesGet)
             try await gmail.repairAll()
             #expect(gmail.calls(.messagesGet) - reads == 1)
@@ -148,12 +154,15 @@ import Testing
     }
 
     @Test func aMessageThatWasGoneAndIsThereAgainIsRestored() async throws {
-        try await expired(messages: 30, change: { gmail in
-            let id = try #require(await gmail.store.present.max())
-            await gmail.store.apply(
-                ChangeBatch(
-                    changes: [.deleted(id: id)], origin: .incremental, cursor: gmail.store.cursor, phase: .live))
-        }) { gmail in
+        try await expired(
+            messages: 30,
+            change: { gmail in
+                let id = try #require(await gmail.store.present.max())
+                await gmail.store.apply(
+                    ChangeBatch(
+                        changes: [.deleted(id: id)], origin: .incremental, cursor: gmail.store.cursor, phase: .live))
+            }
+        ) { gmail in
             try await gmail.repairAll()
             let events = await gmail.store.events
             guard events.count == 1, case .updated(_, _, _, _, let restored) = events[0] else {

@@ -1,9 +1,10 @@
 import Logging
-import MailDispatch
 import MailModel
 import MailStore
 import MailTestSupport
 import Testing
+
+@testable import MailDispatch
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -70,9 +71,32 @@ final class DispatchFixture: Sendable {
         }
     }
 
-    /// Returns when everything of the user is confirmed. Looks each time the dispatcher could have written.
+    struct TookTooLong: Error {}
+
+    /// Returns when the condition holds; looks now and after the dispatcher's turns.
+    ///
+    /// - Throws: ``TookTooLong`` when it does not within a minute of real time.
+    func until(
+        _ dispatcher: OutboxDispatcher, _ condition: @escaping @Sendable () async throws -> Bool
+    ) async throws {
+        let turnEnds = await dispatcher.turnEnds()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                if try await condition() { return }
+                for await _ in turnEnds where try await condition() { return }
+            }
+            group.addTask {
+                try await Task.sleep(for: .seconds(60))
+                throw TookTooLong()
+            }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Returns when everything of the user is confirmed.
     func drained(_ user: UserID, _ dispatcher: OutboxDispatcher) async throws {
-        while try await state(user).outboxDepth > 0 { await Task.yield() }
+        try await until(dispatcher) { try await self.state(user).outboxDepth == 0 }
     }
 }
 

@@ -4,6 +4,7 @@ import MailDispatch
 import MailModel
 import MailStore
 import MailTestSupport
+import Synchronization
 import Testing
 
 /// Real stores, a real nats-server, and an independent consumer that looks at the result.
@@ -65,7 +66,7 @@ import Testing
         try await fixture.dispatching(publisher) { dispatcher in
             for user in users { dispatcher.wake(user) }
             for round in 1...3 {
-                while await dispatcher.metrics().published < round * 200 { await Task.yield() }
+                try await fixture.until(dispatcher) { await dispatcher.metrics().published >= round * 200 }
                 try await server.restart()
             }
             for user in users { try await fixture.drained(user, dispatcher) }
@@ -74,9 +75,8 @@ import Testing
         try await check(server, users, each: 200)
     }
 
-    /// The acknowledgement is lost and the server stays away for longer than it remembers ids: only looking helps.
     @Test(arguments: NatsServerKind.available)
-    func anOutageLongerThanTheDuplicateWindowDoublesNothing(kind: NatsServerKind) async throws {
+    func aFrozenServerLosesAndDoublesNothing(kind: NatsServerKind) async throws {
         let server = try await NatsServerFixture(kind)
         let fixture = try DispatchFixture()
         let users = users(4)
@@ -92,14 +92,53 @@ import Testing
                 try await fixture.add(20, to: user, prefix: "later")
                 dispatcher.wake(user)
             }
-            while await dispatcher.metrics().unknowns < users.count { await Task.yield() }
-            // The frozen server has the messages in its socket; thawed, it stores them and forgets their ids.
-            let frozen = ContinuousClock.now
-            while ContinuousClock.now - frozen < .milliseconds(2_500) { try await Task.sleep(for: .milliseconds(50)) }
+            try await fixture.until(dispatcher) { await dispatcher.metrics().unknowns >= users.count }
             server.thaw()
             for user in users { try await fixture.drained(user, dispatcher) }
         }
         await publisher.close()
+        try await check(server, users, each: 22)
+    }
+
+    /// Acknowledgements are lost and the server stays away for longer than it remembers ids (2 s): only looking helps.
+    @Test(arguments: NatsServerKind.available)
+    func anOutageLongerThanTheDuplicateWindowDoublesNothing(kind: NatsServerKind) async throws {
+        let server = try await NatsServerFixture(kind)
+        let fixture = try DispatchFixture()
+        let users = users(4)
+        for user in users { try await fixture.add(21, to: user) }
+        let publisher = LossyPublisher(try await publisher(server)) { message, attempt in
+            message.seq == 7 && attempt == 0
+        }
+        try await fixture.dispatching(publisher) { dispatcher in
+            for user in users { dispatcher.wake(user) }
+            try await fixture.until(dispatcher) { await dispatcher.metrics().unknowns >= users.count }
+            await server.kill()
+            // Time has to pass for the server's clock; nothing announces it.
+            try await SystemTime().sleep(for: .milliseconds(2_500))
+            try await server.start()
+            for user in users { try await fixture.drained(user, dispatcher) }
+        }
+        await publisher.stream.close()
+        try await check(server, users, each: 22)
+    }
+
+    /// The connection lives, but no acknowledgement comes until the server has forgotten the id.
+    @Test(arguments: NatsServerKind.available)
+    func acknowledgementsLostForLongerThanTheDuplicateWindowDoubleNothing(kind: NatsServerKind) async throws {
+        let server = try await NatsServerFixture(kind)
+        let fixture = try DispatchFixture()
+        let users = users(4)
+        for user in users { try await fixture.add(21, to: user) }
+        var stream = Self.stream
+        stream.duplicateWindowMilliseconds = 200
+        let real = try await JetStreamPublisher.connect(server.configuration, stream: stream, logger: quiet)
+        let publisher = LossyPublisher(real) { message, attempt in message.seq == 7 && attempt < 6 }
+        try await fixture.dispatching(publisher) { dispatcher in
+            for user in users { dispatcher.wake(user) }
+            for user in users { try await fixture.drained(user, dispatcher) }
+        }
+        await real.close()
         try await check(server, users, each: 22)
     }
 
@@ -162,7 +201,7 @@ import Testing
             // The last user has news; the others are idle and have to be found.
             try await fixture.add(1, to: users[2], prefix: "news")
             dispatcher.wake(users[2])
-            while await dispatcher.metrics().resent < 30 { await Task.yield() }
+            try await fixture.until(dispatcher) { await dispatcher.metrics().resent >= 30 }
             for user in users.prefix(2) { try await fixture.add(1, to: user, prefix: "news") }
             try await publishAll()
         }
@@ -183,9 +222,36 @@ import Testing
             await server.kill()
             try server.wipe()
             try await server.start()
-            while await dispatcher.metrics().published < 120 { await Task.yield() }
+            try await fixture.until(dispatcher) { await dispatcher.metrics().published >= 120 }
         }
         await publisher.close()
         try await check(server, users, each: 20)
     }
+}
+
+/// A real stream some of whose acknowledgements get lost on the way.
+final class LossyPublisher: EventPublisher {
+    let stream: JetStreamPublisher
+    private let loses: @Sendable (OutboundMessage, _ attempt: Int) -> Bool
+    private let attempts = Mutex<[String: Int]>([:])
+
+    init(_ stream: JetStreamPublisher, loses: @escaping @Sendable (OutboundMessage, _ attempt: Int) -> Bool) {
+        self.stream = stream
+        self.loses = loses
+    }
+
+    func publish(_ message: OutboundMessage) async -> PublishOutcome {
+        let outcome = await stream.publish(message)
+        let attempt = attempts.withLock { attempts in
+            attempts[message.id, default: -1] += 1
+            return attempts[message.id] ?? 0
+        }
+        if case .stored = outcome, loses(message, attempt) { return .unknown(reason: "lost by the test") }
+        return outcome
+    }
+
+    func lastStored(of user: UserID) async throws -> StoredMessage? { try await stream.lastStored(of: user) }
+    func streamState() async throws -> StreamState { try await stream.streamState() }
+    var connectionEpoch: Int { stream.connectionEpoch }
+    func connections() -> AsyncStream<Int> { stream.connections() }
 }

@@ -182,6 +182,10 @@ extension Step {
         #expect(step.ends == .blocked)
         _ = script.begin()
         #expect(script.load(Script.state(last: 2, published: 1, dead: true), 2...2) == Step(next: .end(.blocked)))
+        // Another connection may be to a server that takes it.
+        _ = script.begin(2)
+        #expect(script.load(Script.state(last: 2, published: 1, dead: true), 2...2).next == .look)
+        #expect(script.look(1, own: "id1").publishes == 2)
     }
 
     @Test func troubleAndRefusalSpendNoAttempt() {

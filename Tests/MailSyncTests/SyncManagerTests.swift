@@ -68,7 +68,12 @@ import Testing
 
         let second = try await SyncHarness(mailbox: first.mailbox, directory: first.directory, time: first.time)
         #expect(try await second.stored()?.status == .error)
+        let calls = second.mailbox.calls.count
         second.start()
+        try await second.until { $0.waitingFor?.hasPrefix("back-off") == true && !$0.isRunning }
+        #expect(second.mailbox.calls.count == calls, "the provider's wait outlives the process")
+        await second.time.waitForSleepers()
+        second.time.advance(by: .seconds(600))
         try await second.idle()
         #expect(try await second.received().count == 30)
         #expect(try await second.eventTypes().filter { $0 == "account.connected" }.count == 1)

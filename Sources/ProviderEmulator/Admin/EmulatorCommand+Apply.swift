@@ -77,7 +77,7 @@ extension EmulatorCommand {
         var lines: [String] = []
         for id in try google.messageIDs(of: address).suffix(count).reversed() {
             let fields = RawMessage(try google.rawMessage(id, in: address)).fields
-            let subject = fields.first { $0.name.lowercased() == "subject" }?.value ?? ""
+            let subject = fields.first("subject") ?? ""
             lines.append("\(id)  \(try google.labels(ofMessage: id, in: address).joined(separator: ","))  \(subject)")
         }
         return lines.isEmpty ? "no messages" : lines.joined(separator: "\n")

@@ -93,7 +93,7 @@ struct BatchService: Sendable {
         var headers = MIMEHeader.fields(bytes[line..<end]).map { ($0.name.lowercased(), $0.value) }
         let names = Set(headers.map(\.0))
         headers += outer.headers.filter { !$0.name.hasPrefix("content-") && !names.contains($0.name) }
-        let id = piece.fields.first { $0.name.lowercased() == "content-id" }?.value
+        let id = piece.fields.first("content-id")
         return Part(
             contentID: id.map { $0.hasPrefix("<") && $0.hasSuffix(">") ? String($0.dropFirst().dropLast()) : $0 },
             request: EmulatorRequest(

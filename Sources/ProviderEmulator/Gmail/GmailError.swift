@@ -141,6 +141,11 @@ extension GmailError {
             status: "RESOURCE_EXHAUSTED")
     }
 
+    /// - Parameter retryAtMilliseconds: since 1970.
+    public static func userRateRetryAfter(retryAtMilliseconds: Int64) -> GmailError {
+        userRateRetryAfter(MailDate.timestamp(milliseconds: retryAtMilliseconds))
+    }
+
     /// The forms by the names that the admin API and the command line use.
     public static let named: [String: GmailError] = [
         "precondition": .precondition, "auth": .authError, "daily-limit": .dailyLimit,

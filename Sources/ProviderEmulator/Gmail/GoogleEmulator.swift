@@ -55,7 +55,10 @@ public final class GoogleEmulator: Sendable {
     ) throws(EmulatorError) -> String {
         let mail = try IncomingMail(raw: raw, labels: labels, received: configuration.time.now())
         let box = try box(address)
-        let id = box.change { HexID.text($0.deliver(mail).id) }
+        let id = try box.changeOrThrow { mailbox throws(EmulatorError) in
+            try mailbox.checkLabels(labels)
+            return HexID.text(mailbox.deliver(mail).id)
+        }
         if notFoundTimes > 0 {
             faults.add(Fault(.gmail(.messagesGet), match: id, times: notFoundTimes, .error(.notFound)))
         }
@@ -69,9 +72,7 @@ public final class GoogleEmulator: Sendable {
         let number = try number(id)
         let box = try box(address)
         try box.changeOrThrow { mailbox throws(EmulatorError) in
-            for label in add + remove where !mailbox.labels.contains(where: { $0.id == label }) {
-                throw .noLabel(label)
-            }
+            try mailbox.checkLabels(add + remove)
             _ = try mailbox.modify(number, add: add, remove: remove)
         }
     }
@@ -137,7 +138,7 @@ public final class GoogleEmulator: Sendable {
     /// What a mailbox holds at this moment, by message id. Reads every message: takes its time on a large mailbox.
     public func snapshot(_ address: String) throws(EmulatorError) -> [String: MessageTruth] {
         let messages = try box(address).read(\.messages)
-        return Dictionary(uniqueKeysWithValues: messages.values.map { ($0.truth.id, $0.truth) })
+        return Dictionary(uniqueKeysWithValues: messages.values.map { (HexID.text($0.id), $0.truth) })
     }
 
     /// The bytes of a message as kept.
@@ -183,12 +184,9 @@ extension GoogleEmulator {
 
 extension StoredMessage {
     var truth: MessageTruth {
-        let hash = SHA256.hash(data: content.bytes).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }
-        return MessageTruth(
+        MessageTruth(
             id: HexID.text(id), threadID: HexID.text(threadID), labels: labels, internalDate: internalDate,
-            historyID: historyID, rawSHA256: hash.joined())
+            historyID: historyID, rawSHA256: HexID.text(SHA256.hash(data: content.bytes)))
     }
 }
 

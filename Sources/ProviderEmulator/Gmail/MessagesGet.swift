@@ -46,8 +46,10 @@ extension GmailCall {
 
     private func writeMetadata(_ json: inout MaskedJSON, _ root: MIMEPart) {
         json.field("mimeType", root.type)
-        let wanted = Set(request.parameters("metadataHeaders").map { $0.lowercased() })
-        let fields = wanted.isEmpty ? root.fields : root.fields.filter { wanted.contains($0.name.lowercased()) }
+        let wanted = request.parameters("metadataHeaders").map { $0.lowercased() }
+        let fields =
+            wanted.isEmpty
+            ? root.fields : root.fields.filter { field in wanted.contains { field.name.isSameName(as: $0) } }
         json.arrayUnlessEmpty("headers", fields) { json, field in
             json.field("name", field.name)
             json.field("value", field.value)

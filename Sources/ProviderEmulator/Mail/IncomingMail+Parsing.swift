@@ -12,15 +12,14 @@ extension IncomingMail {
         let kept = raw.count > Self.keptBytesMax ? Array(raw.prefix(Self.keptBytesMax)) : raw
         let fields = RawMessage(kept).fields
         guard !fields.isEmpty else { throw .notAMessage("it has no header field") }
-        let first = { (name: String) in fields.first { $0.name.lowercased() == name }?.value }
-        let date = first("date").flatMap(MailDate.parse).flatMap { $0 <= latest ?? received + 86_400 ? $0 : nil }
+        let date = fields.first("date").flatMap(MailDate.parse).flatMap { $0 <= latest ?? received + 86_400 ? $0 : nil }
         self.init(
             content: .kept(kept, sizeBytes: raw.count),
             internalDate: date ?? received,
             labels: labels,
-            messageID: first("message-id").flatMap { Self.messageIDs($0).first },
-            references: (first("in-reply-to").map(Self.messageIDs) ?? [])
-                + (first("references").map(Self.messageIDs) ?? []).reversed())
+            messageID: fields.first("message-id").flatMap { Self.messageIDs($0).first },
+            references: (fields.first("in-reply-to").map(Self.messageIDs) ?? [])
+                + (fields.first("references").map(Self.messageIDs) ?? []).reversed())
     }
 
     /// The hashes of all `<…>` in a value.

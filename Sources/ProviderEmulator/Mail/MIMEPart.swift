@@ -22,13 +22,13 @@ struct MIMEPart: Sendable {
 
     private init(_ header: ArraySlice<UInt8>, _ body: ArraySlice<UInt8>, depth: Int, partsMax: Int) {
         fields = MIMEHeader.fields(header)
-        let contentType = ParameterisedValue(Self.first(fields, "content-type") ?? "text/plain")
-        let disposition = ParameterisedValue(Self.first(fields, "content-disposition") ?? "")
+        let contentType = ParameterisedValue(fields.first("content-type") ?? "text/plain")
+        let disposition = ParameterisedValue(fields.first("content-disposition") ?? "")
         let type = contentType.value.contains("/") ? contentType.value : "text/plain"
         self.type = type
         filename = disposition.parameters["filename"] ?? contentType.parameters["name"] ?? ""
         charset = contentType.parameters["charset"]?.lowercased() ?? "us-ascii"
-        encoding = Self.first(fields, "content-transfer-encoding")?.lowercased() ?? "7bit"
+        encoding = fields.first("content-transfer-encoding")?.lowercased() ?? "7bit"
         self.body = body
         guard type.hasPrefix("multipart/"), depth < Self.depthMax, let boundary = contentType.parameters["boundary"],
             !boundary.isEmpty
@@ -48,7 +48,7 @@ struct MIMEPart: Sendable {
 
     /// The body without its transfer encoding.
     var content: [UInt8] {
-        switch encoding.trimmingCharacters(in: .whitespaces) {
+        switch encoding {
         case "base64":
             Data(base64Encoded: Data(body), options: .ignoreUnknownCharacters).map { Array($0) } ?? Array(body)
         case "quoted-printable": Self.unquoted(body)
@@ -63,10 +63,6 @@ struct MIMEPart: Sendable {
             return String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
         }
         return HeaderText.text(bytes[...])
-    }
-
-    private static func first(_ fields: [HeaderField], _ name: String) -> String? {
-        fields.first { $0.name.lowercased() == name }?.value
     }
 
     private static func split(_ body: ArraySlice<UInt8>, _ boundary: String) -> [ArraySlice<UInt8>] {
@@ -122,19 +118,33 @@ struct ParameterisedValue {
     private(set) var parameters: [String: String] = [:]
 
     init(_ text: String) {
-        var pieces: [String] = [""]
+        var pieces = Self.pieces(text.utf8)[...]
+        value = String(decoding: MIMEHeader.trimmed(pieces.removeFirst()), as: UTF8.self).lowercased()
+        for piece in pieces {
+            guard let equals = piece.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let name = String(decoding: MIMEHeader.trimmed(piece[..<equals]), as: UTF8.self).lowercased()
+            var text = MIMEHeader.trimmed(piece[(equals + 1)...])
+            if text.first == Self.quote { text = text.dropFirst() }
+            if text.last == Self.quote { text = text.dropLast() }
+            if parameters[name] == nil { parameters[name] = String(decoding: text, as: UTF8.self) }
+        }
+    }
+
+    private static let quote = UInt8(ascii: "\"")
+
+    /// Cut at the semicolons outside quotes; at least one.
+    private static func pieces(_ text: String.UTF8View) -> [ArraySlice<UInt8>] {
+        let bytes = Array(text)
+        var pieces: [ArraySlice<UInt8>] = []
         var isQuoted = false
-        for character in text {
-            if character == "\"" { isQuoted.toggle() }
-            if character == ";", !isQuoted { pieces.append("") } else { pieces[pieces.count - 1].append(character) }
+        var start = 0
+        for (index, byte) in bytes.enumerated() {
+            if byte == quote { isQuoted.toggle() }
+            if byte == UInt8(ascii: ";"), !isQuoted {
+                pieces.append(bytes[start..<index])
+                start = index + 1
+            }
         }
-        value = pieces[0].trimmingCharacters(in: .whitespaces).lowercased()
-        for piece in pieces.dropFirst() {
-            let parts = piece.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2 else { continue }
-            let name = parts[0].trimmingCharacters(in: .whitespaces).lowercased()
-            let text = parts[1].trimmingCharacters(in: .whitespaces).trimmingCharacters(in: ["\""])
-            if parameters[name] == nil { parameters[name] = text }
-        }
+        return pieces + [bytes[start...]]
     }
 }

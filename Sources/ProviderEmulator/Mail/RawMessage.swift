@@ -89,6 +89,24 @@ enum MIMEHeader {
     }
 }
 
+extension [HeaderField] {
+    /// The first value of a field, by its name in lower case.
+    func first(_ name: String) -> String? { first { $0.name.isSameName(as: name) }?.value }
+}
+
+extension String {
+    /// Compares ASCII names without regard to case; `name` is in lower case. Called for every field of every message,
+    /// hence without making a string.
+    func isSameName(as name: String) -> Bool {
+        guard utf8.count == name.utf8.count else { return false }
+        for (own, other) in zip(utf8, name.utf8) {
+            let isUpper = own >= UInt8(ascii: "A") && own <= UInt8(ascii: "Z")
+            if (isUpper ? own | 0x20 : own) != other { return false }
+        }
+        return true
+    }
+}
+
 /// How raw bytes become the text of the API's JSON: valid UTF-8 stays, anything else is read as ISO 8859-1. (What
 /// Gmail itself does with raw 8-bit headers is not documented; JSON forces some choice, and this one loses nothing.)
 enum HeaderText {

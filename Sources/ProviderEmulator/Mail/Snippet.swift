@@ -7,8 +7,7 @@ enum Snippet {
     static func text(_ root: MIMEPart) -> String {
         guard let part = best(root) else { return "" }
         let scalars = part.text.unicodeScalars.prefix(scalarsReadMax)
-        let plain = part.type == "text/html" ? withoutTags(scalars) : String(String.UnicodeScalarView(scalars))
-        return escaped(oneLine(plain))
+        return part.type == "text/html" ? oneLine(withoutTags(scalars).unicodeScalars) : oneLine(scalars)
     }
 
     /// The first plain text, else the first HTML.
@@ -19,12 +18,13 @@ enum Snippet {
         return part.parts.lazy.compactMap { first($0, type) }.first
     }
 
-    private static func oneLine(_ text: String) -> String {
+    /// Runs of white space and control characters become one space.
+    private static func oneLine(_ scalars: some Sequence<Unicode.Scalar>) -> String {
         var out = ""
         var count = 0
         var needsSpace = false
-        for scalar in text.unicodeScalars {
-            if scalar.properties.isWhitespace || scalar.value < 0x20 || scalar.value == 0x7f {
+        for scalar in scalars {
+            if isSpace(scalar) {
                 needsSpace = count > 0
                 continue
             }
@@ -32,9 +32,25 @@ enum Snippet {
             guard count <= charactersMax else { break }
             if needsSpace { out.append(" ") }
             needsSpace = false
-            out.unicodeScalars.append(scalar)
+            append(scalar, to: &out)
         }
         return out
+    }
+
+    private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+        // The properties of a scalar are slow to ask for, and most mail is ASCII.
+        scalar.value < 0x80 ? scalar.value <= 0x20 || scalar.value == 0x7f : scalar.properties.isWhitespace
+    }
+
+    private static func append(_ scalar: Unicode.Scalar, to out: inout String) {
+        switch scalar {
+        case "&": out += "&amp;"
+        case "<": out += "&lt;"
+        case ">": out += "&gt;"
+        case "\"": out += "&quot;"
+        case "'": out += "&#39;"
+        default: out.unicodeScalars.append(scalar)
+        }
     }
 
     private static func withoutTags(_ scalars: some Sequence<Unicode.Scalar>) -> String {
@@ -49,6 +65,7 @@ enum Snippet {
             }
         }
         var text = String(out)
+        guard text.utf8.contains(UInt8(ascii: "&")) else { return text }
         for (entity, character) in entities { text = text.replacing(entity, with: character) }
         return text
     }
@@ -56,19 +73,4 @@ enum Snippet {
     private static let entities = [
         ("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&"),
     ]
-
-    private static func escaped(_ text: String) -> String {
-        var out = ""
-        for character in text.unicodeScalars {
-            switch character {
-            case "&": out += "&amp;"
-            case "<": out += "&lt;"
-            case ">": out += "&gt;"
-            case "\"": out += "&quot;"
-            case "'": out += "&#39;"
-            default: out.unicodeScalars.append(character)
-            }
-        }
-        return out
-    }
 }

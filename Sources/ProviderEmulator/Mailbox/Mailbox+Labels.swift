@@ -2,6 +2,11 @@ extension Mailbox {
     /// Takes over a label with its id.
     mutating func adopt(_ label: MailboxLabel) { labels.append(label) }
 
+    /// - Throws: ``EmulatorError/noLabel(_:)`` for the first id that the mailbox does not have.
+    func checkLabels(_ ids: [String]) throws(EmulatorError) {
+        for id in ids where !labels.contains(where: { $0.id == id }) { throw .noLabel(id) }
+    }
+
     mutating func renameLabel(_ id: String, to name: String) throws(EmulatorError) {
         guard let index = labels.firstIndex(where: { $0.id == id && !$0.isSystem }) else { throw .noLabel(id) }
         guard !labels.contains(where: { $0.name == name }) else { throw .labelExists(name) }

@@ -60,5 +60,11 @@ enum HexID {
         }
     }
 
+    /// Bytes in lower-case hex.
+    static func text(_ bytes: some Sequence<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+
     static func parse(_ text: some StringProtocol) -> UInt64? { text.utf8.count <= 16 ? UInt64(text, radix: 16) : nil }
 }

@@ -10,7 +10,11 @@ import MailSync
 
 /// The configuration, in the terms of the parts it configures.
 extension ServiceConfiguration {
-    var gmail: GmailConfiguration {
+    func gmailProvider(over transport: HTTPTransport, time: any TimeSource, logger: Logger) -> GmailProvider {
+        GmailProvider(configuration: gmail, transport: transport, time: time, logger: logger)
+    }
+
+    private var gmail: GmailConfiguration {
         var gmail = GmailConfiguration()
         gmail.apiURL = google.apiURL
         gmail.headers = eventHeaders

@@ -17,7 +17,7 @@ struct Setting: Sendable {
     /// `HTTP_PORT` → `http.port`.
     var key: String { variable.lowercased().split(separator: "_").joined(separator: ".") }
 
-    /// `HTTP_PORT` → `--http-port`.
+    /// `HTTP_PORT` → `--http-port`. Secrets are refused there: arguments are public on their machine.
     var flag: String { "--" + variable.lowercased().replacing("_", with: "-") }
 
     /// Every setting of `mailsync serve`.

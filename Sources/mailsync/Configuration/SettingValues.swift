@@ -43,11 +43,14 @@ struct SettingValues: Sendable {
     }
 
     private static func unknownFlags(_ arguments: [String]) -> [String] {
-        let known = Set(Setting.all.map(\.flag))
+        let known = Dictionary(Setting.all.map { ($0.flag, $0) }) { first, _ in first }
         return arguments.compactMap { argument in
             guard argument.hasPrefix("--") else { return nil }
             let flag = String(argument.prefix { $0 != "=" })
-            return known.contains(flag) ? nil : "unknown flag \(flag)"
+            guard let setting = known[flag] else { return "unknown flag \(flag)" }
+            guard setting.isSecret else { return nil }
+            return "\(flag): everybody on this machine can read a program's arguments; set \(setting.variable) in the "
+                + "environment or in the configuration file"
         }
     }
 }

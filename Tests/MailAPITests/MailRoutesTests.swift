@@ -1,0 +1,202 @@
+import Foundation
+import MailModel
+import MailStore
+import MailTestSupport
+import Testing
+
+@testable import Accounts
+@testable import MailAPI
+
+@Suite struct MailRoutesTests {
+    static let tokens = #""access_token":"ya29.a","refresh_token":"1//r","expires_in":3599"#
+
+    @Test func connectsAnAccount() async throws {
+        let fixture = APIFixture(time: ManualTime(nowMilliseconds: 1_700_000_000_000))
+        try await fixture.run { (api: API) async throws in
+            let body = #"{"provider":"google",\#(Self.tokens),"inbox_id":"work mail","since":"2024-01-01"}"#
+            let answer = try await api.call("POST", "/mail/connect", user: "user/1", body: body)
+            #expect(answer.status == 200)
+            #expect(
+                answer.text
+                    == #"{"message":"mail sync started","provider":"google","user_id":"user/1","inbox_id":"work mail"}"#
+            )
+        }
+        let connect = try #require(await fixture.commands.connects.first)
+        #expect(connect.key.description == "user%2F1:work%20mail:GOOGLE")
+        #expect(connect.tokens.access.revealed == "ya29.a")
+        #expect(connect.tokens.refresh.revealed == "1//r")
+        #expect(connect.tokens.expiry == 1_700_003_599)
+        #expect(connect.since == 1_704_067_200)
+    }
+
+    @Test func theInboxIsPrimaryUnlessNamed() async throws {
+        let fixture = APIFixture()
+        try await fixture.run { (api: API) async throws in
+            let body = #"{"provider":"google",\#(Self.tokens),"inbox_id":null,"since":null,"scope":"x"}"#
+            #expect(try await api.call("POST", "/mail/connect", user: "u", body: body).status == 200)
+        }
+        #expect(await fixture.commands.connects.first?.key.inbox == .primary)
+        #expect(await fixture.commands.connects.first?.since == nil)
+    }
+
+    @Test func everyWrongFieldIsNamed() async throws {
+        let long = String(repeating: "a", count: 8193)
+        let cases: [(field: String, body: String)] = [
+            ("provider", "{\(Self.tokens)}"), ("provider", #"{"provider":"",\#(Self.tokens)}"#),
+            ("provider", #"{"provider":7,\#(Self.tokens)}"#),
+            ("provider", #"{"provider":"microsoft",\#(Self.tokens)}"#),
+            ("provider", #"{"provider":"Google",\#(Self.tokens)}"#),
+            ("access_token", #"{"provider":"google","refresh_token":"r","expires_in":1}"#),
+            ("access_token", #"{"provider":"google","access_token":null,"refresh_token":"r","expires_in":1}"#),
+            ("access_token", #"{"provider":"google","access_token":"","refresh_token":"r","expires_in":1}"#),
+            ("access_token", #"{"provider":"google","access_token":["a"],"refresh_token":"r","expires_in":1}"#),
+            ("access_token", #"{"provider":"google","access_token":"a\r\nX: y","refresh_token":"r","expires_in":1}"#),
+            ("access_token", #"{"provider":"google","access_token":"\#(long)","refresh_token":"r","expires_in":1}"#),
+            ("refresh_token", #"{"provider":"google","access_token":"a","expires_in":1}"#),
+            ("refresh_token", #"{"provider":"google","access_token":"a","refresh_token":"ü","expires_in":1}"#),
+            ("expires_in", #"{"provider":"google","access_token":"a","refresh_token":"r"}"#),
+            ("expires_in", #"{"provider":"google","access_token":"a","refresh_token":"r","expires_in":"3599"}"#),
+            ("expires_in", #"{"provider":"google","access_token":"a","refresh_token":"r","expires_in":-1}"#),
+            ("expires_in", #"{"provider":"google","access_token":"a","refresh_token":"r","expires_in":1.5}"#),
+            ("expires_in", #"{"provider":"google","access_token":"a","refresh_token":"r","expires_in":1e99}"#),
+            ("expires_in", #"{"provider":"google","access_token":"a","refresh_token":"r","expires_in":true}"#),
+            ("inbox_id", #"{"provider":"google",\#(Self.tokens),"inbox_id":""}"#),
+            ("inbox_id", #"{"provider":"google",\#(Self.tokens),"inbox_id":{}}"#),
+            ("inbox_id", #"{"provider":"google",\#(Self.tokens),"inbox_id":"\#(long)"}"#),
+            ("since", #"{"provider":"google",\#(Self.tokens),"since":"yesterday"}"#),
+            ("since", #"{"provider":"google",\#(Self.tokens),"since":1704067200}"#),
+            ("since", #"{"provider":"google",\#(Self.tokens),"since":"2023-02-29"}"#),
+            ("body", "[]"), ("body", "null"), ("body", "7"), ("body", #""text""#),
+        ]
+        let fixture = APIFixture()
+        try await fixture.run { (api: API) async throws in
+            for (field, body) in cases {
+                let answer = try await api.call("POST", "/mail/connect", user: "u", body: body)
+                #expect(answer.status == 422, "\(body.prefix(200))")
+                #expect(answer.isProblem)
+                #expect(answer.string("field") == field, "\(body.prefix(200))")
+                #expect(answer.string("detail")?.contains("'\(field)'") == true)
+            }
+            let unknown = try await api.call(
+                "POST", "/mail/connect", user: "u", body: #"{"provider":"yahoo",\#(Self.tokens)}"#)
+            #expect(unknown.json["accepted"] as? [String] == ["google"])
+        }
+        #expect(await fixture.commands.connects.isEmpty)
+    }
+
+    @Test func aProviderWithoutCredentialsNamesTheVariable() async throws {
+        let fixture = APIFixture(missing: [.google: ["GOOGLE_CLIENT_SECRET"]])
+        try await fixture.run { (api: API) async throws in
+            let body = #"{"provider":"google",\#(Self.tokens)}"#
+            let answer = try await api.call("POST", "/mail/connect", user: "u", body: body)
+            #expect(answer.status == 503)
+            #expect(answer.isProblem)
+            #expect(answer.string("detail")?.contains("GOOGLE_CLIENT_SECRET") == true)
+        }
+        #expect(await fixture.commands.connects.isEmpty)
+    }
+
+    @Test func wakesWhatIsAskedFor() async throws {
+        let fixture = APIFixture()
+        await fixture.commands.set(reports: [try .test("u"), try .test("other")])
+        try await fixture.run { (api: API) async throws in
+            for body in [nil, "{}", #"{"provider":"google"}"#, #"{"provider":"google","inbox_id":"primary"}"#] {
+                let answer = try await api.call("POST", "/mail/sync", user: "u", body: body)
+                #expect(answer.status == 202)
+                #expect(answer.json["accounts"] as? Int == 1)
+            }
+            #expect(try await api.call("POST", "/mail/sync", user: "u", body: #"{"inbox_id":"x"}"#).status == 404)
+            #expect(try await api.call("POST", "/mail/sync", user: "nobody").status == 404)
+            #expect(try await api.call("POST", "/mail/sync", user: "u", body: #"{"provider":"x"}"#).status == 422)
+        }
+        let user = try UserID("u")
+        #expect(
+            await fixture.commands.wakes.prefix(4) == [
+                .init(user: user), .init(user: user), .init(user: user, provider: .google),
+                .init(user: user, provider: .google, inbox: .primary),
+            ])
+    }
+
+    @Test func showsTheUsersAccountsInFull() async throws {
+        let fixture = APIFixture()
+        var failing = try AccountReport.test("u", inbox: "w/2", status: .error)
+        failing.lastError = "Gmail said no"
+        failing.nextAttemptAt = 1_700_000_100
+        failing.waitingFor = "back-off"
+        failing.etaSeconds = 60
+        await fixture.commands.set(reports: [try .test("u"), failing])
+        try await fixture.run { (api: API) async throws in
+            let answer = try await api.call("GET", "/mail/status", user: "u")
+            #expect(answer.status == 200)
+            let expected =
+                #"{"user_id":"u","running_syncs":["u:primary:GOOGLE","u:w%2F2:GOOGLE"],"accounts":["#
+                + #"{"provider":"google","inbox_id":"primary","status":"active","phase":"live","listed":10,"stored":8,"#
+                + #""gone":1,"gaps":1,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
+                + #""last_synced_at":1700000000,"last_error":null,"retry_count":0,"next_attempt_at":null,"#
+                + #""waiting_for":null,"eta_s":null},"#
+                + #"{"provider":"google","inbox_id":"w/2","status":"error","phase":"live","listed":10,"stored":8,"#
+                + #""gone":1,"gaps":1,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
+                + #""last_synced_at":1700000000,"last_error":"Gmail said no","retry_count":0,"#
+                + #""next_attempt_at":1700000100,"waiting_for":"back-off","eta_s":60}]}"#
+            #expect(answer.text == expected)
+        }
+    }
+
+    @Test func disconnectsAnAccount() async throws {
+        let fixture = APIFixture()
+        await fixture.commands.set(reports: [try .test("u")])
+        try await fixture.run { (api: API) async throws in
+            let answer = try await api.call(
+                "POST", "/mail/disconnect", user: "u", body: #"{"provider":"google","erase":false}"#)
+            #expect(answer.status == 200)
+            #expect(answer.text == #"{"message":"mail sync stopped"}"#)
+            let unknown = try await api.call(
+                "POST", "/mail/disconnect", user: "u", body: #"{"provider":"google","inbox_id":"x"}"#)
+            #expect(unknown.status == 404)
+            #expect(unknown.isProblem)
+            for erase in ["true", #""true""#, "1"] {
+                let refused = try await api.call(
+                    "POST", "/mail/disconnect", user: "u", body: #"{"provider":"google","erase":\#(erase)}"#)
+                #expect(refused.status == 422)
+                #expect(refused.string("field") == "erase")
+            }
+        }
+        #expect(await fixture.commands.disconnects.map(\.description) == ["u:primary:GOOGLE", "u:x:GOOGLE"])
+    }
+
+    @Test func nobodySeesOrTouchesAnothersAccounts() async throws {
+        let fixture = APIFixture()
+        await fixture.commands.set(reports: [try .test("u12", inbox: "secret")])
+        try await fixture.run { (api: API) async throws in
+            for user in ["u1", "U12", "u12 ", "u12\u{0}", "*", "%", "../u12", "u%31%32"] {
+                let status = try await api.call("GET", "/mail/status?user_id=u12", user: user)
+                #expect(status.status == 200)
+                #expect(!status.text.contains("secret"))
+                #expect(status.json["accounts"] as? [String] == [])
+                let body = #"{"provider":"google","inbox_id":"secret","user_id":"u12"}"#
+                #expect(try await api.call("POST", "/mail/disconnect", user: user, body: body).status == 404)
+                #expect(try await api.call("POST", "/mail/sync", user: user, body: body).status == 404)
+            }
+        }
+        let own = try UserID("u12")
+        #expect(await !fixture.commands.disconnects.contains { $0.user == own })
+    }
+
+    @Test func failuresBehindTheAPIAreNotShown() async throws {
+        let failures: [(any Error, Int)] = [
+            (FakeCommands.Secretive(), 500), (SyncFailure(.stop, code: "x", "SECRET"), 503),
+            (AccountDatabaseFailure(path: "SECRET", reason: "SECRET"), 503), (CancellationError(), 503),
+        ]
+        for (failure, status) in failures {
+            let fixture = APIFixture()
+            await fixture.commands.set(failure: failure)
+            try await fixture.run { (api: API) async throws in
+                let body = #"{"provider":"google",\#(Self.tokens)}"#
+                let answer = try await api.call("POST", "/mail/connect", user: "u", body: body)
+                #expect(answer.status == status)
+                #expect(answer.isProblem)
+                #expect(!answer.text.contains("SECRET"))
+            }
+        }
+    }
+}
