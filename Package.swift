@@ -100,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "AccountsTests",
             dependencies: [
-                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras, grdb,
+                "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras,
+                grdb,
                 jwt, logging,
             ]),
         .testTarget(
