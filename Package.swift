@@ -123,7 +123,9 @@ let package = Package(
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(name: "MailsyncTests", dependencies: ["mailsync", "MailModel"]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
-        .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"]),
+        .testTarget(
+            name: "BenchmarksTests",
+            dependencies: ["Benchmarks", "MailModel", "MailStore", "MailTestSupport", logging]),
         .testTarget(
             name: "SystemTests",
             dependencies: [

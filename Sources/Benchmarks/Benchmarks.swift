@@ -62,7 +62,7 @@ struct Measure: AsyncParsableCommand {
         try ChildProcess.reply(try await measure(figure, material, logger))
     }
 
-    private func measure(_ figure: Figure, _ material: Material, _ logger: Logger) async throws -> Measurement {
+    private func measure(_ figure: Figure, _ material: Material, _ logger: Logger) async throws -> RunResult {
         switch figure {
         case .store: try await StoreMeasurement(material: material, directory: directory, logger: logger).run()
         case .publish: try await PublishMeasurement(material: material, directory: directory, logger: logger).run()

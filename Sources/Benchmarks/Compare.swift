@@ -77,7 +77,7 @@ struct Compare: AsyncParsableCommand {
 /// The runs of one workload.
 private struct MeasuredFigures {
     let material: Material
-    var runs: [Figure: [Measurement]] = [:]
+    var runs: [Figure: [RunResult]] = [:]
 
     func summary(of figure: Figure) -> Summary {
         let limits = figure.limit.flatMap { runs[$0] }?.map(\.perSecond) ?? []
@@ -103,8 +103,8 @@ struct Session: Sendable {
     }
 
     /// One run, in a process and a directory of its own.
-    func measure(_ figure: Figure, _ material: Material) async throws -> Measurement {
-        try await child(figure, material, Measurement.self)
+    func measure(_ figure: Figure, _ material: Material) async throws -> RunResult {
+        try await child(figure, material, RunResult.self)
     }
 
     private func child<Answer: Decodable>(

@@ -18,7 +18,7 @@ struct FetchMeasurement: Sendable {
         var body: [UInt8]
     }
 
-    func run() async throws -> Measurement {
+    func run() async throws -> RunResult {
         let emulator = try await EmulatorProcess.start(workload)
         let facts = emulator.facts
         let batches = Self.batches(facts)
@@ -59,7 +59,7 @@ struct FetchMeasurement: Sendable {
     }
 
     /// Blocks. The strings that C reads live until it returns.
-    private static func measure(_ batches: [Batch], url: String, inFlight: Int) throws -> Measurement {
+    private static func measure(_ batches: [Batch], url: String, inFlight: Int) throws -> RunResult {
         let endpoint = strdup(url + "/batch/gmail/v1")
         let contentType = strdup("Content-Type: multipart/mixed; boundary=\(boundary)")
         let tokens = batches.map { strdup($0.authorization) }

@@ -9,21 +9,29 @@ struct LimitMeasurement: Sendable {
     let directory: String
     let logger: Logger
 
-    func run() async throws -> Measurement {
-        if figure == .fetchLimit { return try await FetchMeasurement(workload: material.workload).run() }
+    func run() async throws -> RunResult {
+        switch figure {
+        case .fetchLimit: return try await FetchMeasurement(workload: material.workload).run()
+        case .storeLimit: return try await measure(url: "")
+        default: break
+        }
         let server = try await StreamServer.start(directory, logger: logger)
         // Makes the stream; the plain programs have connections of their own.
         await (try await server.connect()).close()
-        let (figure, files, directory, url) = (figure, material.files, directory, server.url)
-        let result = await offPool { Result { try Self.measure(figure, files, directory, url) } }
+        let result = try await measure(url: server.url)
         await server.stop()
-        return try result.get()
+        return result
+    }
+
+    private func measure(url: String) async throws -> RunResult {
+        let (figure, files, directory) = (figure, material.files, directory)
+        return try await offPool { Result { try Self.measure(figure, files, directory, url) } }.get()
     }
 
     /// Blocks.
     private static func measure(
         _ figure: Figure, _ files: [String], _ directory: String, _ url: String
-    ) throws -> Measurement {
+    ) throws -> RunResult {
         var replays = try files.map(load)
         defer { for replay in replays { plain_replay_free(replay) } }
         let count = Int32(replays.count)
@@ -52,7 +60,7 @@ struct LimitMeasurement: Sendable {
 
 extension CostMeter {
     /// - Throws: ``BenchmarkFailure`` when the program failed.
-    func measurement(_ result: plain_result) throws -> Measurement {
+    func measurement(_ result: plain_result) throws -> RunResult {
         let error = withUnsafeBytes(of: result.error) { text(Array($0.bindMemory(to: CChar.self))) }
         guard error.isEmpty else { throw BenchmarkFailure("plain C: \(error)") }
         return measurement(messages: result.messages, seconds: result.seconds)

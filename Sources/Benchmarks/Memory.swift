@@ -39,8 +39,8 @@ struct CostMeter {
     /// The run is over.
     ///
     /// - Parameter seconds: how long it took; nil: since the meter was made.
-    func measurement(messages: Int, seconds: Double? = nil) -> Measurement {
-        Measurement(
+    func measurement(messages: Int, seconds: Double? = nil) -> RunResult {
+        RunResult(
             messages: messages, seconds: seconds ?? (ContinuousClock.now - began) / .seconds(1),
             processorSeconds: Self.processorSeconds - processorAtStart,
             peakBytes: Memory.peak, groundBytes: groundBytes)

@@ -12,7 +12,7 @@ struct OutboxMeasurement: Sendable {
     /// Messages per transaction, as in the design.
     static let batchSize = 100
 
-    func run() async throws -> Measurement {
+    func run() async throws -> RunResult {
         let mailboxes = try await material.mailboxes(batchOf: Self.batchSize, logger: logger)
         let events = mailboxes.reduce(0) { $0 + $1.events }
         let pipeline = try await Pipeline.start(directory, expecting: events, logger: logger)
@@ -61,7 +61,7 @@ struct StoreMeasurement: Sendable {
     let directory: String
     let logger: Logger
 
-    func run() async throws -> Measurement {
+    func run() async throws -> RunResult {
         let mailboxes = try await material.mailboxes(batchOf: OutboxMeasurement.batchSize, logger: logger)
         let stores = UserStores(directory: directory + "/users", time: SystemTime(), logger: logger)
         let meter = CostMeter()

@@ -8,7 +8,7 @@ struct PublishMeasurement: Sendable {
     let directory: String
     let logger: Logger
 
-    func run() async throws -> Measurement {
+    func run() async throws -> RunResult {
         let users = try await messages()
         let server = try await StreamServer.start(directory, logger: logger)
         let publisher = try await server.connect()

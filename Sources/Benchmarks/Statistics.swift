@@ -1,5 +1,5 @@
 /// One run of one figure, as the process that ran it reports it.
-struct Measurement: Codable, Sendable, Hashable {
+struct RunResult: Codable, Sendable, Hashable {
     var messages: Int
     var seconds: Double
     /// Processor time of the process during the run; nats-server and emulator have their own.
@@ -34,7 +34,7 @@ struct Summary: Codable, Sendable, Hashable {
     /// - Parameters:
     ///   - runs: one per round, at least one.
     ///   - limits: the limit's rate in the same rounds; empty for limits.
-    init(_ figure: Figure, accounts: Int, runs: [Measurement], limits: [Double] = []) {
+    init(_ figure: Figure, accounts: Int, runs: [RunResult], limits: [Double] = []) {
         let rates = runs.map(\.perSecond)
         let highest = runs.max { $0.peakBytes < $1.peakBytes }
         self.figure = figure

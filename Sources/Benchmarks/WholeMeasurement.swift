@@ -8,7 +8,7 @@ struct WholeMeasurement: Sendable {
     let directory: String
     let logger: Logger
 
-    func run() async throws -> Measurement {
+    func run() async throws -> RunResult {
         let accounts = BenchmarkAccount.all(material.workload.accounts)
         let events = try await expectedEvents(accounts)
         let emulator = try await EmulatorProcess.start(material.workload)

@@ -27,6 +27,15 @@ static int load_schema(sqlite3 *db, plain_replay *replay) {
     return replay->schema != NULL;
 }
 
+static int load_number(sqlite3 *db, const char *sql, int *number) {
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) return 0;
+    int ok = sqlite3_step(statement) == SQLITE_ROW;
+    if (ok) *number = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
 static int append_row(replay_table *table, sqlite3_stmt *statement, int *capacity) {
     if (table->count == *capacity) {
         *capacity = *capacity ? *capacity * 2 : 256;
@@ -84,7 +93,8 @@ plain_replay *plain_replay_load(const char *path, char *error) {
     sqlite3 *db = NULL;
     plain_replay *replay = calloc(1, sizeof *replay);
     int ok = replay && sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK
-        && load_schema(db, replay) && load_tables(db, replay);
+        && load_number(db, "PRAGMA application_id", &replay->application_id)
+        && load_number(db, "PRAGMA user_version", &replay->user_version) && load_schema(db, replay) && load_tables(db, replay);
     if (!ok) plain_describe(error, path, db ? sqlite3_errmsg(db) : "out of memory");
     sqlite3_close(db);
     if (ok && replay_outbox(replay)->count == replay->last_seq) return replay;

@@ -18,6 +18,7 @@ typedef struct {
 
 struct plain_replay {
     char *schema;                      // the script that makes the tables
+    int application_id, user_version;  // how the file says whose it is
     replay_table fixed[fixed_tables];  // written once, when the file is made
     replay_table log[log_tables];      // written in batches of event numbers
     int subject, msg_id, payload;      // these columns' places in the outbox

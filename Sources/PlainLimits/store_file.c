@@ -48,6 +48,13 @@ static int insert_row(store_file *file, sqlite3_stmt *statement, const replay_ta
     return run(file, statement);
 }
 
+static int mark(store_file *file) {
+    char sql[128];
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", file->replay->application_id,
+             file->replay->user_version);
+    return execute(file, sql);
+}
+
 static int write_fixed(store_file *file) {
     for (int i = 0; i < fixed_tables; i++) {
         const replay_table *table = &file->replay->fixed[i];
@@ -83,7 +90,7 @@ int store_file_open(store_file *file, const plain_replay *replay, const char *di
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &file->db, flags, NULL) != SQLITE_OK) return failed(file, path);
     return execute(file, settings) && execute(file, "BEGIN IMMEDIATE") && execute(file, replay->schema)
-        && write_fixed(file) && execute(file, "COMMIT") && prepare_all(file);
+        && mark(file) && write_fixed(file) && execute(file, "COMMIT") && prepare_all(file);
 }
 
 int store_file_all_written(const store_file *file) { return file->written == file->replay->last_seq; }

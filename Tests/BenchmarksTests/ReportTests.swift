@@ -33,11 +33,11 @@ import struct Foundation.UUID
     }
 
     @Test func noTimeIsNoRate() {
-        #expect(Measurement(messages: 5, seconds: 0, processorSeconds: 0, peakBytes: 0, groundBytes: 0).perSecond == 0)
+        #expect(RunResult(messages: 5, seconds: 0, processorSeconds: 0, peakBytes: 0, groundBytes: 0).perSecond == 0)
     }
 
-    private func run(_ perSecond: Double, peak: Int = 0) -> Measurement {
-        Measurement(
+    private func run(_ perSecond: Double, peak: Int = 0) -> RunResult {
+        RunResult(
             messages: 1000, seconds: 1000 / perSecond, processorSeconds: 0.05, peakBytes: peak, groundBytes: peak / 2)
     }
 }
@@ -102,7 +102,7 @@ private func summary(_ figure: Figure, _ perSecond: Double, ratio: Double? = nil
     var summary = Summary(
         figure, accounts: accounts,
         runs: [
-            Measurement(
+            RunResult(
                 messages: 1000, seconds: 1000 / perSecond, processorSeconds: 0.05, peakBytes: 2_000_000,
                 groundBytes: 1_000_000)
         ])
