@@ -34,9 +34,11 @@ check: setup lint ## what CI runs: format, lint, warnings as errors, import dire
 	$(SWIFT) build --build-tests $(STRICT)
 	$(TEST) --skip-build
 
-check-deep: setup ## what takes longer: tests under the thread sanitizer
+check-deep: setup ## what takes longer: tests under the thread sanitizer, and mutations that tests must notice
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.supp" .ci/without-address-randomisation \
 		$(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
+	$(SWIFT) build --build-tests
+	Tests/Mutations/run.sh
 
 demo: setup ## watch a mailbox become events (ARGS="--mbox FILE", "--messages N")
 	$(SWIFT) build --product mailsync
