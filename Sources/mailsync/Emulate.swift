@@ -83,17 +83,20 @@ struct Emulate: AsyncParsableCommand {
     private func answer(_ line: String, _ emulator: ProviderEmulator) {
         guard !line.isEmpty else { return }
         do {
-            print(try EmulatorCommand.parse(line).apply(to: emulator.google, mailbox: address))
+            say(try EmulatorCommand.parse(line).apply(to: emulator.google, mailbox: address))
         } catch {
-            print(error)
+            say("\(error)")
         }
     }
+
+    /// Written at once, also into a pipe: `print` would keep it until the end.
+    private func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
 
     private func explain(_ emulator: ProviderEmulator) throws {
         let grant = try emulator.google.grant(address)
         let oauth = OAuthConfiguration()
         let token = emulator.issuer.issue(sub: "user-1", expiresIn: 86_400) ?? ""
-        print(
+        say(
             """
             provider emulator on \(emulator.baseURL), seed \(seed); \(address) holds \
             \(try emulator.google.messageIDs(of: address).count) messages
