@@ -8,10 +8,11 @@ FILTER ?=
 # Warnings are errors in our targets only: SwiftPM compiles dependencies with warnings suppressed and drops the flag there, so
 # switching between strict and plain builds compiles our own code again and nothing else.
 STRICT := -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
-TEST := $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
+# Tests run at the same time: more only makes those that talk to real servers wait for a core.
+TEST := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
 FORMATTED := Package.swift Sources Tests
-# Targets whose tests start no other process: what the sanitizers can watch in reasonable time.
-SANITIZED := MailModelTests|MailHeadersTests|HTTPTransportTests|MailStoreTests|MailDispatchTests|MailSyncTests
+# Tests that start no other program of ours and need no nats-server: what the sanitizer can watch in reasonable time.
+SANITIZED := MailModelTests|MailHeadersTests|HTTPTransportTests|MailStoreTests|MailSyncTests|MailDispatchTests\.Outbox
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -33,8 +34,11 @@ check: setup lint ## what CI runs: format, lint, warnings as errors, import dire
 	$(SWIFT) build --build-tests $(STRICT)
 	$(TEST) --skip-build
 
-check-deep: setup ## what takes longer: tests under the thread sanitizer
-	.ci/without-address-randomisation $(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
+check-deep: setup ## what takes longer: tests under the thread sanitizer, and mutations that tests must notice
+	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.supp" .ci/without-address-randomisation \
+		$(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
+	$(SWIFT) build --build-tests
+	Tests/Mutations/run.sh
 
 demo: setup ## watch a mailbox become events (ARGS="--mbox FILE", "--messages N")
 	$(SWIFT) build --product mailsync

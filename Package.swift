@@ -101,8 +101,8 @@ let package = Package(
             name: "AccountsTests",
             dependencies: [
                 "Accounts", "HTTPTransport", "MailModel", "ProviderEmulator", "MailTestSupport", crypto, cryptoExtras,
-                jwt,
-                logging,
+                grdb,
+                jwt, logging,
             ]),
         .testTarget(
             name: "MailDispatchTests",

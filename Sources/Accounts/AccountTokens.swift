@@ -13,6 +13,8 @@ actor AccountTokens: AccessTokens {
     /// The refresh under way. It outlives the callers that wait for it: once a provider has rotated a refresh token,
     /// giving up before the new one is stored would lose the account.
     private var refreshing: Task<Secret, any Error>?
+    /// Tokens that could not be stored, and the version they are to replace.
+    private var unstored: (replacing: Int64, tokens: OAuthTokens)?
 
     init(
         key: AccountKey, vault: TokenVault, client: OAuthClient, time: any TimeSource,
@@ -42,15 +44,7 @@ actor AccountTokens: AccessTokens {
     }
 
     private func held() async throws -> VaultedTokens {
-        let found: VaultedTokens?
-        do {
-            found = try await vault.tokens(key)
-        } catch let error as SealError {
-            throw SyncFailure(.stop, code: "tokens_unreadable", error.description)
-        } catch let error as AccountDatabaseFailure {
-            throw SyncFailure(.retry(after: nil, scope: .account), code: "vault_unavailable", error.description)
-        }
-        guard let found else { throw Self.notConnected }
+        guard let found = try await asking({ try await vault.tokens(key) }) else { throw Self.notConnected }
         if let reason = found.reauthReason {
             throw SyncFailure(.reauthenticate, code: "invalid_grant", reason)
         }
@@ -72,8 +66,7 @@ actor AccountTokens: AccessTokens {
         // Another refresh may have ended between the caller's look at the tokens and now.
         if held.tokens.access != rejected, held.isFresh(at: time.now()) { return held.tokens.access }
         do {
-            let tokens = try await client.refresh(held.tokens.refresh) { [time] in time.now() }
-            CrashPoint.reach(.tokensReceived)
+            let tokens = try await newTokens(for: held)
             return try await store(tokens, replacing: held)
         } catch let failure as SyncFailure {
             onRefresh(.failed(code: failure.code))
@@ -82,14 +75,22 @@ actor AccountTokens: AccessTokens {
         }
     }
 
+    /// Asks the provider, unless it answered before and only storing the answer failed: it may have withdrawn the
+    /// refresh token that is on disk.
+    private func newTokens(for held: VaultedTokens) async throws -> OAuthTokens {
+        if let unstored, unstored.replacing == held.version { return unstored.tokens }
+        let tokens = try await client.refresh(held.tokens.refresh, at: time.now())
+        CrashPoint.reach(.tokensReceived)
+        unstored = (held.version, tokens)
+        return tokens
+    }
+
     /// Nobody sees the new access token before the refresh token that came with it is on disk.
     private func store(_ tokens: OAuthTokens, replacing held: VaultedTokens) async throws -> Secret {
-        let outcome: StoreOutcome
-        do {
-            outcome = try await vault.store(tokens, of: key, expectedVersion: held.version, at: time.now())
-        } catch let error as AccountDatabaseFailure {
-            throw SyncFailure(.retry(after: nil, scope: .account), code: "vault_unavailable", error.description)
+        let outcome = try await asking {
+            try await vault.store(tokens, of: key, expectedVersion: held.version, at: time.now())
         }
+        unstored = nil
         switch outcome {
         case .stored(let stored):
             CrashPoint.reach(.tokensStored)
@@ -102,11 +103,24 @@ actor AccountTokens: AccessTokens {
 
     /// Parks the account, unless its user connected it again while we were asking.
     private func giveUp(on held: VaultedTokens, because failure: SyncFailure) async throws -> Secret {
-        _ = try await vault.markReauthRequired(
-            key, version: held.version, reason: failure.message, at: time.now())
-        guard let newer = try await vault.tokens(key) else { throw Self.notConnected }
+        let newer = try await asking {
+            try await vault.markReauthRequired(key, version: held.version, reason: failure.message, at: time.now())
+            return try await vault.tokens(key)
+        }
+        guard let newer else { throw Self.notConnected }
         guard newer.version != held.version else { throw failure }
         return newer.tokens.access
+    }
+
+    /// Turns the vault's errors into decisions.
+    private func asking<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        do {
+            return try await body()
+        } catch let error as SealError {
+            throw SyncFailure(.stop, code: "tokens_unreadable", error.description)
+        } catch let error as AccountDatabaseFailure {
+            throw SyncFailure(.retry(after: nil, scope: .account), code: "vault_unavailable", error.description)
+        }
     }
 
     private static let notConnected = SyncFailure(

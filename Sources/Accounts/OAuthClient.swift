@@ -34,9 +34,10 @@ public struct OAuthClient: Sendable {
 
     /// Exchanges a refresh token for a new access token.
     ///
+    /// - Parameter now: the time before the request, so that the lifetime granted is never overrated.
     /// - Returns: the tokens to store: the refresh token is the new one when the provider rotates, else the given.
     /// - Throws: ``SyncFailure``.
-    func refresh(_ refreshToken: Secret, at now: @Sendable () -> UnixSeconds) async throws -> OAuthTokens {
+    func refresh(_ refreshToken: Secret, at now: UnixSeconds) async throws -> OAuthTokens {
         let request = refreshRequest(refreshToken)
         let response: HTTPResponse
         do {
@@ -44,7 +45,7 @@ public struct OAuthClient: Sendable {
         } catch let error as TransportError {
             throw TokenEndpoint.failure(error, provider: provider)
         }
-        return try TokenEndpoint.tokens(from: response, replacing: refreshToken, provider: provider, at: now())
+        return try TokenEndpoint.tokens(from: response, replacing: refreshToken, provider: provider, at: now)
     }
 
     private func refreshRequest(_ refreshToken: Secret) -> HTTPRequest {

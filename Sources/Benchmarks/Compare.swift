@@ -24,7 +24,7 @@ struct Compare: AsyncParsableCommand {
     @Option(help: "Where files are written while measuring; must be on a disk like the service's.")
     var directory = ".build/benchmarks"
     @Option(help: "The committed baseline.")
-    var baseline = "Benchmarks/baseline.json"
+    var baseline = "Docs/benchmarks-baseline.json"
     @Flag(help: "Write the figures to the baseline file.")
     var record = false
 

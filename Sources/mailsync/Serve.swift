@@ -5,7 +5,8 @@ import Foundation
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Runs the service: HTTP API, sync manager and dispatcher.",
-        discussion: "Every setting is an environment variable, a flag (but for secrets) and a key of the configuration file:\n\n"
+        discussion: "Every setting is an environment variable, a flag (but for secrets) and a key of the configuration "
+            + "file:\n\n"
             + Setting.all.map { "  \($0.variable), \($0.flag)\n      \($0.meaning) (default: \($0.standard))" }
             .joined(separator: "\n"))
 

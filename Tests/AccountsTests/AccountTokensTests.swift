@@ -1,3 +1,4 @@
+import GRDB
 import HTTPTransport
 import MailModel
 import MailTestSupport
@@ -199,5 +200,21 @@ import Testing
             ], time: time)
         let failure = await #expect(throws: SyncFailure.self) { try await source.tokens(for: key).current() }
         #expect(failure?.code == "tokens_unreadable")
+    }
+
+    @Test func aRotatedTokenThatCouldNotBeStoredIsNotLost() async throws {
+        let exchange = ScriptedExchange(.answer(200, Self.fresh), .answer(400, #"{"error":"invalid_grant"}"#))
+        try await connect(expiry: nil)
+        let tokens = try await source(exchange).tokens(for: key)
+        let other = try DatabaseQueue(path: directory.path + "/auth.db")
+        try await other.writeWithoutTransaction { db in
+            try db.execute(
+                sql: "CREATE TRIGGER full BEFORE UPDATE ON oauth_tokens BEGIN SELECT RAISE(FAIL, 'full'); END")
+        }
+        let failure = await #expect(throws: SyncFailure.self) { try await tokens.current() }
+        #expect(failure?.code == "vault_unavailable")
+        try await other.writeWithoutTransaction { db in try db.execute(sql: "DROP TRIGGER full") }
+        #expect(try await tokens.current().revealed == "access-2", "the provider would refuse the old refresh token")
+        #expect(exchange.requests.count == 1)
     }
 }

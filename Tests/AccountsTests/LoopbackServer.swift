@@ -12,7 +12,7 @@ final class LoopbackServer: Sendable {
 
     private let listener: Int32
     private let port: UInt16
-    private let open = Mutex<[Int32]>([])
+    private let open = OpenConnections()
 
     struct Failure: Error {}
 
@@ -31,20 +31,24 @@ final class LoopbackServer: Sendable {
         }
         guard ready else { throw Failure() }
         port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { [weak self] in
+        Thread.detachNewThread { [open] in
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
-                self?.open.withLock { $0.append(connection) }
-                Thread.detachNewThread { Self.serve(connection, reply) }
+                guard connection >= 0 else { break }
+                open.insert(connection)
+                Thread.detachNewThread {
+                    Self.serve(connection, reply)
+                    open.close(connection)
+                }
             }
+            // Here and not in `deinit`: the number of a closed socket is given to the next one, which is not ours.
+            close(listener)
         }
     }
 
     deinit {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-        open.withLock { for connection in $0 { close(connection) } }
+        open.shutDown()
     }
 
     func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
@@ -58,7 +62,7 @@ final class LoopbackServer: Sendable {
             request += chunk.prefix(count)
         }
         switch reply(String(decoding: request, as: UTF8.self)) {
-        case .silence: return
+        case .silence: while read(connection, &chunk, chunk.count) > 0 {}
         case .close: shutdown(connection, Int32(SHUT_RDWR))
         case .text(let status, let body):
             let head = "HTTP/1.1 \(status) X\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
@@ -67,4 +71,21 @@ final class LoopbackServer: Sendable {
             shutdown(connection, Int32(SHUT_WR))
         }
     }
+}
+
+/// The connections that threads serve; each is closed by its own thread.
+private final class OpenConnections: Sendable {
+    private let sockets = Mutex<Set<Int32>>([])
+
+    func insert(_ socket: Int32) { sockets.withLock { _ = $0.insert(socket) } }
+
+    func close(_ socket: Int32) {
+        sockets.withLock { sockets in
+            sockets.remove(socket)
+            Foundation.close(socket)
+        }
+    }
+
+    /// Ends what is under way; the threads close.
+    func shutDown() { sockets.withLock { for socket in $0 { shutdown(socket, Int32(SHUT_RDWR)) } } }
 }

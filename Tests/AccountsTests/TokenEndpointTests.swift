@@ -115,7 +115,7 @@ import Testing
         let client = OAuthClient(
             provider: .google, clientID: "id&1", clientSecret: Secret("s+e=c ü"), tokenURL: "https://token.test/t",
             send: exchange.send)
-        _ = try await client.refresh(Secret("1//r&t")) { 0 }
+        _ = try await client.refresh(Secret("1//r&t"), at: 0)
         #expect(exchange.requests[0].url == "https://token.test/t")
         #expect(
             exchange.bodies == [

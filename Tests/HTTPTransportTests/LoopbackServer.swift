@@ -30,7 +30,7 @@ final class LoopbackServer: Sendable {
         Thread.detachNewThread { [listener, weak self] in
             while true {
                 let socket = accept(listener, nil, nil)
-                guard socket >= 0 else { return }
+                guard socket >= 0 else { break }
                 _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
                 self?.accepted.withLock { $0 += 1 }
                 Thread.detachNewThread {
@@ -39,13 +39,12 @@ final class LoopbackServer: Sendable {
                     try? serve(connection)
                 }
             }
+            // Here and not in `deinit`: the number of a closed socket is given to the next one, which is not ours.
+            close(listener)
         }
     }
 
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
 }
 
 struct SocketError: Error { let call: String, number: Int32 }

@@ -56,7 +56,7 @@ final class TLSServer: Sendable {
 
     deinit {
         // Not SIGTERM: a child of a thread of the concurrency pool inherits a mask that blocks it.
-        kill(process.processIdentifier, SIGKILL)
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         process.waitUntilExit()
     }
 }

@@ -1,6 +1,8 @@
 import Foundation
+import Logging
 import MailModel
 import MailTestSupport
+import ServiceLifecycle
 import Testing
 
 @testable import MailAPI
@@ -225,6 +227,23 @@ import Testing
             await #expect(throws: (any Error).self) { try await second.run() }
             #expect(await second.port() == nil)
         }
+    }
+}
+
+@Suite struct ShutdownTests {
+    @Test func stopsAlthoughConnectionsAreOpen() async throws {
+        let fixture = APIFixture()
+        let server = try fixture.server()
+        let group = ServiceGroup(services: [server], logger: .silent)
+        let running = Task { try await group.run() }
+        let port = try #require(await server.port())
+        let idle = try RawClient(port: port)
+        let used = try RawClient(port: port)
+        await used.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try await used.receive().status == 200)
+        await group.triggerGracefulShutdown()
+        try await running.value
+        for client in [idle, used] { #expect(try await client.isClosedByServer()) }
     }
 }
 

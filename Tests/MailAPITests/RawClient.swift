@@ -17,11 +17,11 @@ final class RawClient: Sendable {
 
     enum Failure: Error {
         case cannotConnect
-        /// The server closed, or said nothing for 10 seconds, before the answer was whole.
+        /// The server closed, or said nothing for 30 seconds, before the answer was whole.
         case noAnswer(received: String)
     }
 
-    private static let receiveTimeoutSeconds = 10
+    private static let receiveTimeoutSeconds = 30
     private let descriptor: Int32
 
     init(port: Int) throws {

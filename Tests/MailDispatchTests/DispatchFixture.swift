@@ -86,7 +86,7 @@ final class DispatchFixture: Sendable {
                 for await _ in turnEnds where try await condition() { return }
             }
             group.addTask {
-                try await Task.sleep(for: .seconds(60))
+                try await SystemTime().sleep(for: .seconds(60))
                 throw TookTooLong()
             }
             try await group.next()

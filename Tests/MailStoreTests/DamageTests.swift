@@ -167,19 +167,11 @@ final class SmallDisk {
 
     init(bytes: Int) throws {
         directory = try TemporaryDirectory("mailsync-disk")
-        try Self.run("mount", "-t", "tmpfs", "-o", "size=\(bytes)", "tmpfs", directory.path)
+        guard mount("tmpfs", directory.path, "tmpfs", 0, "size=\(bytes)") == 0 else {
+            throw CocoaError(.fileWriteNoPermission)
+        }
     }
 
     // A lazy unmount: nothing can be done about a failure, and the mount point is a temporary directory.
-    deinit { try? Self.run("umount", "-l", directory.path) }
-
-    private static func run(_ arguments: String...) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw CocoaError(.fileWriteNoPermission) }
-    }
+    deinit { umount2(directory.path, Int32(MNT_DETACH)) }
 }

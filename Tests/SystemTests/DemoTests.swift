@@ -22,10 +22,35 @@ extension SystemTests {
             #expect(demo.output.contains("\(finding): "), "\(demo.output)")
         }
 
-        @Test(.timeLimit(.minutes(2))) func namesAnUnreadableMbox() async throws {
-            let demo = try await Self.run(["--mbox", "/nowhere/mail.mbox"])
+        @Test(.timeLimit(.minutes(3)), .enabled(if: SharedMaterial.corpus != nil))
+        func showsFiveThousandRealMessages() async throws {
+            let mbox = try #require(SharedMaterial.corpus) + "/real-5k.mbox.gz"
+            let demo = try await Self.run(["--mbox", mbox])
+            #expect(demo.exit == .code(0), "\(demo.output)")
+            #expect(demo.output.contains("agree: 5,000 message ids"), "\(demo.output)")
+        }
+
+        @Test(.timeLimit(.minutes(2)), arguments: ["/nowhere/mail.mbox", "/usr", "/dev/null", "/bin/sh"])
+        func namesAnUnreadableMbox(_ path: String) async throws {
+            let demo = try await Self.run(["--mbox", path])
             #expect(demo.exit == .code(1))
-            #expect(demo.output.contains("cannot read /nowhere/mail.mbox"), "\(demo.output)")
+            #expect(demo.output.contains("cannot read \(path): "), "\(demo.output)")
+        }
+
+        /// Leaves everything running until it is told to end.
+        @Test(.timeLimit(.minutes(2)), arguments: [SIGINT, SIGTERM])
+        func keepsRunningUntilStopped(by signal: Int32) async throws {
+            let directory = try TemporaryDirectory("demo")
+            let environment = BuiltProgram.environment.merging(["TMPDIR": directory.path]) { $1 }
+            let demo = try SpawnedProgram(
+                BuiltProgram.mailsync, ["demo", "--messages", "30", "--keep"], environment: environment,
+                output: "\(directory.path)/output")
+            try await eventually("it says how to be reached", within: .seconds(60)) {
+                demo.output.contains("left running")
+            }
+            #expect(demo.exit == nil)
+            demo.send(signal)
+            #expect(await demo.waitForExit(within: .seconds(20)) == .code(0), "\(demo.output)")
         }
 
         @Test(
@@ -42,7 +67,7 @@ extension SystemTests {
             let program = try SpawnedProgram(
                 BuiltProgram.mailsync, ["demo"] + arguments, environment: environment,
                 output: "\(directory.path)/output")
-            let exit = await program.waitForExit(within: .seconds(90))
+            let exit = await program.waitForExit(within: .seconds(120))
             let left = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0 != "output" }
             #expect(left == [], "the demo cleans up behind itself")
             return (exit, program.output)
