@@ -32,7 +32,7 @@ struct Compare: AsyncParsableCommand {
         let session = try Session(directory: directory)
         defer { session.removeFiles() }
         let machine = try Machine(directory: session.directory, server: try NatsServerBinary.newest())
-        say("\(machine)\n\(Load.now)\n")
+        say("\(machine)\n\(try await OtherLoad.describe())\n")
         let summaries = try await measureAll(session)
         let before = try Baseline.load(baseline)
         say(Report(summaries: summaries, baseline: before).text)
@@ -127,14 +127,26 @@ struct Session: Sendable {
     }
 }
 
-/// What else the machine is doing.
-enum Load {
-    /// A warning when figures will be too low, or the plain number.
-    static var now: String {
-        var loads = [0.0, 0, 0]
-        guard getloadavg(&loads, 3) == 3 else { return "load unknown" }
-        let load = "load over the last minute: \(loads[0].formatted(decimals: 2))"
-        return loads[0] > 0.5 ? "\(load). THE MACHINE IS BUSY: figures are too low and ratios uneven" : load
+/// What else the machine is doing: asked before anything is measured.
+enum OtherLoad {
+    /// Above this share of the processors, figures say little.
+    private static let shareMax = 0.1
+
+    /// One line, with a warning when others use much.
+    static func describe() async throws -> String {
+        guard let before = ticks() else { return "what other programs use is not known" }
+        try await Task.sleep(for: .seconds(2))
+        guard let after = ticks(), after.all > before.all else { return "what other programs use is not known" }
+        let share = 1 - Double(after.idle - before.idle) / Double(after.all - before.all)
+        let text = "other programs use \((share * 100).formatted(decimals: 0)) % of the processors"
+        return share > shareMax ? "\(text): FIGURES ARE TOO LOW AND RATIOS UNEVEN" : text
+    }
+
+    /// The processors' time so far, idle and in all, in ticks; nil when the system does not tell.
+    private static func ticks() -> (idle: Int, all: Int)? {
+        guard let text = try? String(contentsOfFile: "/proc/stat", encoding: .utf8) else { return nil }
+        let fields = text.prefix { $0 != "\n" }.split(separator: " ").dropFirst().compactMap { Int($0) }
+        return fields.count > 4 ? (fields[3] + fields[4], fields.reduce(0, +)) : nil
     }
 }
 
