@@ -65,7 +65,7 @@ extension RequestFields {
     func optionalProvider() throws -> ProviderKind? {
         guard let text = try optionalText("provider") else { return nil }
         guard let provider = ProviderKind(apiName: text) else {
-            let accepted = ProviderKind.allCases.map(\.apiName)
+            let accepted = ProviderKind.acceptedNames
             throw APIProblem.field(
                 "provider", "must be one of: \(accepted.joined(separator: ", "))", accepted: accepted)
         }
