@@ -56,6 +56,7 @@ let package = Package(
         .target(
             name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
+        .target(name: "MailRecovery", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
@@ -68,7 +69,7 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration,
+                "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration,
                 lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
@@ -109,6 +110,9 @@ let package = Package(
             dependencies: [
                 "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
             ]),
+        .testTarget(
+            name: "MailRecoveryTests",
+            dependencies: ["MailRecovery", "MailStore", "MailModel", "MailTestSupport", logging]),
         .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),

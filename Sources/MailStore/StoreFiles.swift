@@ -66,6 +66,20 @@ struct StoreFiles: Sendable {
         return path + suffix
     }
 
+    /// Removes files that were moved aside.
+    func removeSetAside(_ user: UserID, mark: String) throws -> [String] {
+        let home = (path(of: user) as NSString).deletingLastPathComponent
+        guard access(home, F_OK) == 0 else { return [] }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: home) else {
+            throw Self.failure(home, "list")
+        }
+        let paths = names.filter { $0.hasPrefix(Self.databaseName + mark) }.map { "\(home)/\($0)" }
+        for path in paths {
+            guard unlink(path) == 0 || errno == ENOENT else { throw Self.failure(path, "remove") }
+        }
+        return paths
+    }
+
     /// The users that have a store, in no particular order.
     func users() throws -> [UserID] {
         guard access(directory, F_OK) == 0 else { return [] }

@@ -95,6 +95,14 @@ extension UserStores {
         return try await offPool { [files] in try files.setAside(user, suffix: suffix) }
     }
 
+    /// Removes the user's files that were moved aside.
+    ///
+    /// - Parameter mark: what their names have after the file's own name.
+    /// - Returns: the paths of the removed files.
+    public func removeSetAside(_ user: UserID, mark: String) async throws -> [String] {
+        try await offPool { [files] in try files.removeSetAside(user, mark: mark) }
+    }
+
     /// Closes the file when nobody uses it any more.
     func shut(_ user: UserID) async {
         switch slots[user] {

@@ -13,6 +13,7 @@ enum ImportRules {
         "Accounts": ["MailModel", "HTTPTransport", "GRDB", "Crypto", "JWTKit", "Logging"],
         "MailSync": ["MailModel", "MailStore", "Accounts", "HeapModule", "ServiceLifecycle", "Logging"],
         "MailDispatch": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
+        "MailRecovery": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
         "MailAPI": [
             "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "Hummingbird", "HTTPTypes", "NIOCore",
             "ServiceLifecycle", "Metrics", "Logging",
@@ -30,7 +31,7 @@ enum ImportRules {
 
     private static let everythingOfOurs: Set = [
         "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync", "MailDispatch",
-        "MailAPI", "EventAudit", "ProviderEmulator",
+        "MailRecovery", "MailAPI", "EventAudit", "ProviderEmulator",
     ]
 
     /// Imports that the table does not allow; a target without a row may import nothing.
