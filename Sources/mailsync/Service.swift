@@ -1,7 +1,6 @@
 import Accounts
 import EventAudit
 import Foundation
-import GmailProvider
 import HTTPTransport
 import JetStream
 import Logging
@@ -68,14 +67,14 @@ struct Service: Sendable {
 
         // Providers, and the workers that ask them.
         let transport = HTTPTransport(logger: logger)
-        let clients = configuration.google.oauthClients(over: transport)
+        let clients = configuration.oauthClients(over: transport)
         let tokens = TokenSource(vault: vault, clients: clients, time: time) { refreshes.note($1) }
         let reserve = DiskReserve(directory: directory, limit: configuration.diskReserve) { time.nowMilliseconds() }
         let manager = SyncManager(
             settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: vault, tokens: tokens,
-            providers: [configuration.gmailProvider(over: transport, time: time, logger: logger)],
-            budgets: [.google: Budgets(limits: configuration.google.quota, time: time)],
+            providers: configuration.providers(over: transport, time: time, logger: logger),
+            budgets: configuration.budgets(time: time),
             hooks: SyncHooks(committed: { dispatcher.wake($0) }, obstacle: { reserve.obstacle() }),
             time: time, logger: logger)
         behind.connect { user in await manager.storeFoundBehindStream(user) }

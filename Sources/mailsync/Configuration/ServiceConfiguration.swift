@@ -13,6 +13,7 @@ struct ServiceConfiguration: Sendable {
     var stream: Stream
     var jwt: JWT
     var google: Google
+    var microsoft: Microsoft
     var syncInterval: Duration
     var eventHeaders: HeaderSelection
     var outboxRowsMax: Int
@@ -62,6 +63,13 @@ struct ServiceConfiguration: Sendable {
         var unitCosts: GmailUnitCosts
     }
 
+    struct Microsoft: Sendable {
+        var clientID: String?
+        var clientSecret: String?
+        var apiURL: String
+        var tokenURL: String
+    }
+
     /// - Throws: ``ConfigurationProblems`` naming everything that is wrong.
     init(_ values: SettingValues) throws {
         var read = SettingReader(values)
@@ -74,6 +82,7 @@ struct ServiceConfiguration: Sendable {
         stream = Self.stream(&read)
         jwt = Self.jwt(&read)
         google = Self.google(&read)
+        microsoft = Self.microsoft(&read)
         syncInterval = read.duration(
             "SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
         eventHeaders = read.read("EVENT_HEADERS", default: .standard, accepted: "all, or header names", Self.headers)
@@ -147,6 +156,14 @@ struct ServiceConfiguration: Sendable {
             revokeURL: read.url("GOOGLE_REVOKE_URL", default: "https://oauth2.googleapis.com/revoke"),
             unitsPerMinute: read.integer("GMAIL_UNITS_PER_MINUTE", default: 6000, in: 60...1_000_000_000),
             unitCosts: costs)
+    }
+
+    private static func microsoft(_ read: inout SettingReader) -> Microsoft {
+        Microsoft(
+            clientID: read.optional("MICROSOFT_CLIENT_ID"), clientSecret: read.optional("MICROSOFT_CLIENT_SECRET"),
+            apiURL: read.url("GRAPH_API_URL", default: "https://graph.microsoft.com/v1.0"),
+            tokenURL: read.url(
+                "MICROSOFT_TOKEN_URL", default: "https://login.microsoftonline.com/common/oauth2/v2.0/token"))
     }
 
     private static func file(_ variable: String, _ read: inout SettingReader) -> String? {
