@@ -16,6 +16,11 @@ public struct HTTPRequest: Sendable {
     /// Never sent over a connection used before: libcurl repeats a request when a reused connection turns out to be dead,
     /// which must not happen to one that counts twice when it arrives twice.
     public var onFreshConnection: Bool
+    /// Connects to this Unix-domain socket (a path of at most 107 bytes); the URL's host is then only a name.
+    public var unixSocket: String?
+    /// Takes the answer's body piece by piece as it arrives; the answer then has none, pauses may be of any length, and
+    /// ``responseBytesMax`` does not count. Called on the transport's thread: it hands over and never blocks.
+    public var onBody: (@Sendable ([UInt8]) -> Void)?
 
     public init(
         _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,

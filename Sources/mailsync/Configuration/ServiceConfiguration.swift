@@ -70,8 +70,9 @@ struct ServiceConfiguration: Sendable {
         var tokenURL: String
     }
 
+    /// - Parameter serves: false for a command that serves no users, and so needs no issuer of their tokens.
     /// - Throws: ``ConfigurationProblems`` naming everything that is wrong.
-    init(_ values: SettingValues) throws {
+    init(_ values: SettingValues, serves: Bool = true) throws {
         var read = SettingReader(values)
         dataDirectory = read.text("DATA_DIR", default: "data")
         authDatabasePath = read.text("AUTH_DB_PATH", default: "\(dataDirectory)/auth.db")
@@ -80,7 +81,7 @@ struct ServiceConfiguration: Sendable {
         http = Self.http(&read)
         nats = Self.nats(&read)
         stream = Self.stream(&read)
-        jwt = Self.jwt(&read)
+        jwt = Self.jwt(&read, required: serves)
         google = Self.google(&read)
         microsoft = Self.microsoft(&read)
         syncInterval = read.duration(
@@ -137,8 +138,9 @@ struct ServiceConfiguration: Sendable {
                 "STREAM_DUPLICATE_WINDOW", default: .seconds(600), in: .milliseconds(100)...(.seconds(86_400))))
     }
 
-    private static func jwt(_ read: inout SettingReader) -> JWT {
-        let url = read.requiredURL("BETTER_AUTH_JWKS_URL")
+    private static func jwt(_ read: inout SettingReader, required: Bool) -> JWT {
+        let variable = "BETTER_AUTH_JWKS_URL"
+        let url = required ? read.requiredURL(variable) : read.url(variable, default: "")
         let origin = origin(of: url) ?? ""
         return JWT(
             jwksURL: url, issuer: read.text("JWT_ISSUER", default: origin),
