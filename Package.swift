@@ -119,6 +119,12 @@ let package = Package(
                 crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
+            name: "ProviderConformanceTests",
+            dependencies: [
+                "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
+                "ProviderEmulator", logging,
+            ]),
+        .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(
