@@ -69,8 +69,8 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration,
-                lifecycle, logging, metrics,
+                "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
+                arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -123,9 +123,19 @@ let package = Package(
                 crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
+            name: "ProviderConformanceTests",
+            dependencies: [
+                "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
+                "ProviderEmulator", logging,
+            ]),
+        .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
-        .testTarget(name: "MailsyncTests", dependencies: ["mailsync", "MailModel"]),
+        .testTarget(
+            name: "MailsyncTests",
+            dependencies: [
+                "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
+            ]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
             name: "BenchmarksTests",
