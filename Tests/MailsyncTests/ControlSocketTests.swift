@@ -72,17 +72,19 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func theSocketIsPrivateReplacesAStaleOneAndIsRemoved() async throws {
         let place = try ControlPlace(nested: String(repeating: "d", count: 120))
         let path = place.socket.path
-        FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o666])
+        #expect(FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o666]))
         #expect(!place.socket.isServed())
         try await place.served { _ in
             var status = stat()
             #expect(lstat(path, &status) == 0)
             #expect(status.st_mode == S_IFSOCK | 0o600)
             #expect(place.socket.isServed())
-            #expect(try await place.run.result(of: CountCommand(to: 2)) { _ in }.total == 2)
+            let result = try await place.run.result(of: CountCommand(to: 2)) { _ in }
+            #expect(result.total == 2)
         }
         #expect(access(path, F_OK) != 0)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: place.directory).allSatisfy { $0 != ".control" })
+        let left = try FileManager.default.contentsOfDirectory(atPath: place.directory)
+        #expect(!left.contains(".control"))
     }
 
     @Test(.timeLimit(.minutes(1))) func aHeldDirectoryWithoutASocketIsSaid() async throws {
@@ -102,7 +104,8 @@ import Testing
         #expect(access(configuration.dataDirectory, F_OK) != 0)
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: [("nothing", "{}", 404), ("count", "{}", 400), ("count", "no JSON", 400)])
+    @Test(
+        .timeLimit(.minutes(1)), arguments: [("nothing", "{}", 404), ("count", "{}", 400), ("count", "no JSON", 400)])
     func whatIsNoCommandIsRefused(name: String, body: String, status: Int) async throws {
         let place = try ControlPlace()
         try await place.served { _ in

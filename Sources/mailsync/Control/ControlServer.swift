@@ -6,10 +6,16 @@ import ServiceLifecycle
 
 /// Answers the operator's commands over the control socket: `POST /{command}` with a JSON body; the answer is JSON
 /// lines, the last of them a result or a problem. It is HTTP so that `curl --unix-socket` can ask as well.
-struct ControlServer: ServiceLifecycle.Service {
-    let socket: ControlSocket
-    let commands: [any ControlCommand.Type]
-    let context: ControlContext
+final class ControlServer: ServiceLifecycle.Service {
+    private let socket: ControlSocket
+    private let commands: [any ControlCommand.Type]
+    private let context: ControlContext
+
+    init(socket: ControlSocket, commands: [any ControlCommand.Type], context: ControlContext) {
+        self.socket = socket
+        self.commands = commands
+        self.context = context
+    }
 
     /// Serves until the service group shuts down, which cancels the commands under way.
     func run() async throws {
@@ -18,7 +24,7 @@ struct ControlServer: ServiceLifecycle.Service {
         let application = Application(
             responder: ControlResponder(commands: commands, context: context),
             configuration: .init(address: .unixDomainSocket(path: draft.path)),
-            onServerRunning: { _ in
+            onServerRunning: { [socket] _ in
                 do {
                     try socket.publish()
                 } catch {
