@@ -62,6 +62,7 @@ final class EasyHandle {
     }
 
     private func setLimits(_ request: HTTPRequest, _ configuration: HTTPTransport.Configuration) throws {
+        try set(CURLOPT_FRESH_CONNECT, request.onFreshConnection ? 1 : 0)
         try set(CURLOPT_TIMEOUT_MS, request.timeout.curlMilliseconds)
         try set(CURLOPT_CONNECTTIMEOUT_MS, configuration.connectTimeout.curlMilliseconds)
         // A body that is taken as it arrives may pause.

@@ -10,6 +10,7 @@ struct BatchApplication {
     private var account: AccountLedger
     private var applied = AppliedBatch()
     private var gapLedger: GapLedger { GapLedger(db: reader.db) }
+    private var removals: PendingRemovals { PendingRemovals(db: reader.db, accountID: account.id) }
 
     /// - Throws: ``StoreFailure/unknownAccount(_:)``.
     init(_ batch: ChangeBatch, to key: AccountKey, reader: StoreReader, log: EventLog, at now: UnixSeconds) throws {
@@ -23,7 +24,11 @@ struct BatchApplication {
     mutating func run() throws -> AppliedBatch {
         let before = log.lastSeq
         try applyLabels()
-        for draft in try drafts() { try apply(draft) }
+        for draft in try drafts() {
+            try apply(draft)
+            if let folder = draft.removedFrom { try removals.note(draft.id, from: folder, at: now) }
+        }
+        for id in batch.settledRemovals { try removals.settle(id) }
         for gap in batch.gaps {
             try gapLedger.record(gap, of: &account, at: now)
             applied.gaps += 1
@@ -73,12 +78,12 @@ struct BatchApplication {
         let seq = try append(.received(message), message: message.id, revision: 0)
         try reader.db.run(
             """
-            INSERT INTO messages(seq, version, revision, is_present, provider_thread_id, labels_json)
-            VALUES (?, ?, 1, 1, ?, ?)
+            INSERT INTO messages(seq, version, revision, is_present, provider_thread_id, labels_json, folder)
+            VALUES (?, ?, 1, 1, ?, ?, ?)
             """,
             [
                 seq.databaseValue, Int64(bitPattern: message.version).databaseValue, StoredText.value(message.threadID),
-                StoredText.array(message.labels),
+                StoredText.array(message.labels), StoredText.value(message.folder),
             ])
         account.stored += 1
         applied.received += 1
@@ -104,13 +109,14 @@ struct BatchApplication {
     private func save(_ state: StoredMessage) throws {
         try reader.db.run(
             """
-            UPDATE messages SET version = ?, revision = ?, is_present = ?, provider_thread_id = ?, labels_json = ?
+            UPDATE messages SET version = ?, revision = ?, is_present = ?, provider_thread_id = ?, labels_json = ?,
+                folder = ?
             WHERE seq = ?
             """,
             [
                 Int64(bitPattern: state.version).databaseValue, state.revision.databaseValue,
                 state.isPresent.databaseValue, StoredText.value(state.threadID), StoredText.array(state.labels),
-                state.seq.databaseValue,
+                StoredText.value(state.folder), state.seq.databaseValue,
             ])
     }
 
@@ -171,7 +177,8 @@ extension MessageChange {
     var messageID: String {
         switch self {
         case .read(let message, _): message.id
-        case .labels(let id, _, _): id
+        case .labels(let id, _, _, _): id
+        case .removed(let id, _): id
         case .deleted(let id): id
         }
     }

@@ -20,12 +20,12 @@ struct ProviderAccess: Sendable {
         let vault = try TokenVault(path: configuration.authDatabasePath, keys: keys)
         try await vault.checkKeys()
         let transport = HTTPTransport(logger: logger)
-        let clients = configuration.google.oauthClients(over: transport)
+        let clients = configuration.oauthClients(over: transport)
         return ProviderAccess(
             vault: vault, transport: transport,
             tokens: TokenSource(vault: vault, clients: clients, time: time) { refreshes.note($1) },
-            providers: [configuration.gmailProvider(over: transport, time: time, logger: logger)],
-            budgets: [.google: Budgets(limits: configuration.google.quota, time: time)])
+            providers: configuration.providers(over: transport, time: time, logger: logger),
+            budgets: configuration.budgets(time: time))
     }
 
     /// Waits for refreshes under way, so that no token is lost; what failed is logged.

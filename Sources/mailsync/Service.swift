@@ -1,7 +1,6 @@
 import Accounts
 import EventAudit
 import Foundation
-import GmailProvider
 import HTTPTransport
 import JetStream
 import Logging

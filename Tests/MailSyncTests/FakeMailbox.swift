@@ -3,7 +3,7 @@ import Synchronization
 
 /// A provider in memory: a mailbox with a history, and failures on demand.
 final class FakeMailbox: MailProvider {
-    enum Call: String, Sendable, Hashable { case profile, changes, backfill, repair, read }
+    enum Call: String, Sendable, Hashable { case profile, changes, backfill, repair, read, list }
 
     struct State {
         var identity = "someone@example.com"
@@ -152,6 +152,11 @@ private struct FakeSession: MailboxSession {
                 changes: readable.compactMap { state.messages[$0].map { .read($0, inScope: true) } }, gaps: gaps,
                 vanished: readable.filter { state.messages[$0] == nil }, origin: .repair, cursor: cursor, phase: phase)
         }
+    }
+
+    func list(from position: Cursor?) async throws -> MailboxListing {
+        try await mailbox.enter(.list)
+        return mailbox.change { MailboxListing(inScope: $0.messages.keys.sorted()) }
     }
 
     private func parse(_ cursor: Cursor) -> (since: UInt64, rest: Int?) {

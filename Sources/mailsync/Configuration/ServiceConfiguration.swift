@@ -13,6 +13,7 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
     var stream: Stream
     var jwt: JWT
     var google: Google
+    var microsoft: Microsoft
     var syncInterval: Duration
     var eventHeaders: HeaderSelection
     var outboxRowsMax: Int
@@ -62,6 +63,13 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
         var unitCosts: GmailUnitCosts
     }
 
+    struct Microsoft: Sendable {
+        var clientID: String?
+        var clientSecret: String?
+        var apiURL: String
+        var tokenURL: String
+    }
+
     /// Without the secrets that showing every property would show; whoever holds a configuration may be logged.
     var description: String { "configuration of \(dataDirectory)" }
 
@@ -78,6 +86,7 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
         stream = Self.stream(&read)
         jwt = Self.jwt(&read, required: serves)
         google = Self.google(&read)
+        microsoft = Self.microsoft(&read)
         syncInterval = read.duration(
             "SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
         eventHeaders = read.read("EVENT_HEADERS", default: .standard, accepted: "all, or header names", Self.headers)
@@ -152,6 +161,14 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
             revokeURL: read.url("GOOGLE_REVOKE_URL", default: "https://oauth2.googleapis.com/revoke"),
             unitsPerMinute: read.integer("GMAIL_UNITS_PER_MINUTE", default: 6000, in: 60...1_000_000_000),
             unitCosts: costs)
+    }
+
+    private static func microsoft(_ read: inout SettingReader) -> Microsoft {
+        Microsoft(
+            clientID: read.optional("MICROSOFT_CLIENT_ID"), clientSecret: read.optional("MICROSOFT_CLIENT_SECRET"),
+            apiURL: read.url("GRAPH_API_URL", default: "https://graph.microsoft.com/v1.0"),
+            tokenURL: read.url(
+                "MICROSOFT_TOKEN_URL", default: "https://login.microsoftonline.com/common/oauth2/v2.0/token"))
     }
 
     private static func file(_ variable: String, _ read: inout SettingReader) -> String? {
