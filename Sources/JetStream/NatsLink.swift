@@ -75,7 +75,8 @@ final class NatsLink {
         var message: OpaquePointer?
         var status = payload.withUnsafeBytes {
             natsMsg_Create(
-                &message, subject, token.map { inboxPrefix + $0 }, $0.bindMemory(to: CChar.self).baseAddress, Int32($0.count))
+                &message, subject, token.map { inboxPrefix + $0 }, $0.bindMemory(to: CChar.self).baseAddress,
+                Int32($0.count))
         }
         defer { natsMsg_Destroy(message) }
         if status == NATS_OK, let messageID { status = natsMsgHeader_Set(message, "Nats-Msg-Id", messageID) }
