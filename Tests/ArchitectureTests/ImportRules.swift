@@ -8,7 +8,9 @@ enum ImportRules {
         "MailHeaders": [],
         "HTTPTransport": ["CCurl", "Logging"],
         "JetStream": ["CNATS", "MailModel", "Logging"],
-        "GmailProvider": ["MailModel", "MailHeaders", "HTTPTransport", "Logging"],
+        "ProviderClient": ["MailModel", "MailHeaders", "HTTPTransport"],
+        "GmailProvider": ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", "Logging"],
+        "OutlookProvider": ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", "Logging"],
         "MailStore": ["MailModel", "GRDB", "Logging"],
         "Accounts": ["MailModel", "HTTPTransport", "GRDB", "Crypto", "JWTKit", "Logging"],
         "MailSync": ["MailModel", "MailStore", "Accounts", "HeapModule", "ServiceLifecycle", "Logging"],
@@ -29,7 +31,8 @@ enum ImportRules {
     ]
 
     private static let everythingOfOurs: Set = [
-        "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync", "MailDispatch",
+        "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
+        "MailSync", "MailDispatch",
         "MailAPI", "EventAudit", "ProviderEmulator",
     ]
 
