@@ -62,6 +62,7 @@ let package = Package(
         .target(
             name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
+        .target(name: "MailRecovery", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
@@ -76,9 +77,9 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
-                "MailSync", "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system, arguments,
-                configuration,
-                lifecycle, logging, metrics,
+                "MailSync",
+                "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
+                arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -124,6 +125,9 @@ let package = Package(
             dependencies: [
                 "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
             ]),
+        .testTarget(
+            name: "MailRecoveryTests",
+            dependencies: ["MailRecovery", "MailStore", "MailModel", "MailTestSupport", logging]),
         .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
