@@ -62,7 +62,7 @@ let package = Package(
                 "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
                 logging,
             ]),
-        .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
+        .target(name: "EventAudit", dependencies: ["MailModel", "MailStore", crypto]),
         .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
@@ -122,7 +122,7 @@ let package = Package(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
         .testTarget(name: "MailsyncTests", dependencies: ["mailsync", "MailModel"]),
-        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
+        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
         .testTarget(
             name: "BenchmarksTests",
             dependencies: ["Benchmarks", "MailModel", "MailStore", "MailTestSupport", logging]),

@@ -38,7 +38,8 @@ final class EventLog {
         return event.seq
     }
 
-    private func enqueue(_ event: MailEvent, accountID: Int64) throws {
+    /// Puts an event into the outbox.
+    func enqueue(_ event: MailEvent, accountID: Int64) throws {
         let payload = String(decoding: event.payload(), as: UTF8.self)
         try db.run(
             "INSERT INTO outbox(id, ts, account_id, subject, event_type, msg_id, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
