@@ -39,10 +39,14 @@ struct GmailReader: Sendable {
     private static let concurrencyAlone = 5
     private typealias Results = [String: Result<MessageChange, SyncFailure>]
 
-    /// - Parameter known: where to find a message that was readable before; nil when the messages are gaps already.
+    /// - Parameters:
+    ///   - known: where to find a message that was readable before; nil when the messages are gaps already.
+    ///   - believesNotFound: "not found" needs no second try, because a listing did not have the message either.
     /// - Throws: ``SyncFailure`` that concerns more than messages, or any when nothing was found out about any
     ///   message; `CancellationError`.
-    func read(_ ids: [String], known: (any KnownMessages)?) async throws -> Outcome {
+    func read(
+        _ ids: [String], known: (any KnownMessages)?, believesNotFound: Bool = false
+    ) async throws -> Outcome {
         var outcome = Outcome()
         var failures: [String: SyncFailure] = [:]
         var pending = ids
@@ -61,7 +65,11 @@ struct GmailReader: Sendable {
                     failures[id] = failure
                 }
             }
-            pending = ids.filter { id in failures[id].map(isWorthAnotherTry) ?? false }
+            pending = ids.filter { id in
+                guard let failure = failures[id] else { return false }
+                if believesNotFound && failure.code == GmailFailure.Code.messageGone { return false }
+                return isWorthAnotherTry(failure)
+            }
         }
         try await settle(ids.filter { failures[$0] != nil }, failures, known, &outcome)
         if outcome.isEmpty, let failure = outcome.failure { throw Self.ofAll(failure) }
