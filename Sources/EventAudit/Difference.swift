@@ -54,7 +54,6 @@ public enum DifferenceKind: String, Sendable, Hashable, CaseIterable {
     case streamMissing = "stream_missing"
     case streamDiffers = "stream_differs"
     case streamRepeated = "stream_repeated"
-    case streamOutOfOrder = "stream_out_of_order"
     case streamForeign = "stream_foreign"
     // Current state with the provider.
     case providerMissing = "provider_missing"
@@ -73,7 +72,6 @@ public enum DifferenceKind: String, Sendable, Hashable, CaseIterable {
         case .streamDiffers:
             "remove the message from the stream (nats stream rmm), then --repair sends the event again"
         case .streamRepeated: "consumers that know event_id are not concerned; nats stream rmm removes the second"
-        case .streamOutOfOrder: "consumers find the order in seq; nothing can put it right in the stream"
         case .streamForeign: "not published by this service: find who publishes there; nats stream rmm removes it"
         case .providerMissing: "--repair reads the message and emits it"
         case .providerGone: "--repair emits the deletion"
@@ -88,7 +86,7 @@ public enum DifferenceKind: String, Sendable, Hashable, CaseIterable {
             .outboxSuperfluous, .streamMissing, .providerMissing, .providerGone:
             true
         case .sequenceHole, .sequenceRepeated, .eventID, .changeWithoutMessage, .streamDiffers, .streamRepeated,
-            .streamOutOfOrder, .streamForeign, .providerUnreadable:
+            .streamForeign, .providerUnreadable:
             false
         }
     }

@@ -1,8 +1,11 @@
 import Foundation
 import MailModel
 
-/// Holds a user's part of the stream against the event log: every confirmed event is there once, in order, with the
-/// bytes the log renders. It keeps numbers, as ranges, and no events.
+/// Holds a user's part of the stream against the event log: every confirmed event is there once, with the bytes the log
+/// renders. It keeps numbers, as ranges, and no events.
+///
+/// Events come in their order, but for those that the stream had lost and that were sent again: they are late, which
+/// is counted and no difference.
 public struct StreamAudit: Sendable {
     /// A message of the stream, and what the log has under its number.
     public struct Place: Sendable {
@@ -10,23 +13,20 @@ public struct StreamAudit: Sendable {
         public var message: StreamMessage
         /// The log's event with the number that the message has; nil when there is none.
         public var event: MailEvent?
-        /// True when the dispatcher has put it there out of its order.
-        public var isResent: Bool
 
-        public init(streamSequence: UInt64, message: StreamMessage, event: MailEvent?, isResent: Bool = false) {
+        public init(streamSequence: UInt64, message: StreamMessage, event: MailEvent?) {
             self.streamSequence = streamSequence
             self.message = message
             self.event = event
-            self.isResent = isResent
         }
     }
 
     private var seen = SequenceSet()
     private var last: Int64 = 0
-    /// The first event that the stream has in its order: those before it have grown too old, or were lost.
-    private var first: Int64?
     /// Messages of the user in the stream.
     public private(set) var messages = 0
+    /// Events that come after later ones.
+    public private(set) var late = 0
 
     public init() {}
 
@@ -44,44 +44,26 @@ public struct StreamAudit: Sendable {
         messages += 1
         let position = "message \(place.streamSequence) of the stream"
         guard let event = place.event else {
-            return [
-                Difference(.streamForeign, "\(position), \(place.message.subject): the log has no such event")
-            ]
+            return [Difference(.streamForeign, "\(position), \(place.message.subject): the log has no such event")]
         }
-        var found: [Difference] = []
-        func note(_ kind: DifferenceKind, _ detail: String) {
-            found.append(Difference(kind, account: event.account, seq: event.seq, "\(position)\(detail)"))
+        func difference(_ kind: DifferenceKind, _ detail: String) -> [Difference] {
+            [Difference(kind, account: event.account, seq: event.seq, "\(position) \(detail)")]
         }
         guard seen.insert(event.seq) else {
-            note(.streamRepeated, " is not the first one of this event")
-            return found
+            return difference(.streamRepeated, "is not the first one of this event")
         }
-        if !place.isResent {
-            if event.seq < last { note(.streamOutOfOrder, " comes after event \(last)") }
-            first = min(first ?? event.seq, event.seq)
-            last = max(last, event.seq)
-        }
+        if event.seq < last { late += 1 }
+        last = max(last, event.seq)
         if place.message.id != event.id || place.message.subject != event.subject {
-            note(.streamDiffers, " has another id or subject")
-        } else if place.message.payload != event.payload() {
-            note(.streamDiffers, " has other bytes")
+            return difference(.streamDiffers, "has another id or subject")
         }
-        return found
+        return place.message.payload == event.payload() ? [] : difference(.streamDiffers, "has other bytes")
     }
 
-    /// What is not in the stream, of what it confirmed.
+    /// What is not in the stream, of what it confirmed: too old for it, waiting to be sent again, or missing.
     ///
     /// - Parameter confirmed: up to which event the stream had confirmed when reading it began.
     public func absent(confirmed: Int64) -> [ClosedRange<Int64>] {
         confirmed > 0 ? seen.gaps(in: 1...confirmed) : []
-    }
-
-    /// True when an event that is not in the stream has merely grown too old for it.
-    ///
-    /// The stream drops the oldest first, by the time at which it stored them, which is not before they were recorded.
-    ///
-    /// - Parameter oldest: what was recorded up to then may be too old.
-    public func isExpired(_ event: MailEvent, oldest: UnixSeconds) -> Bool {
-        event.recordedAt <= oldest && event.seq < first ?? .max
     }
 }
