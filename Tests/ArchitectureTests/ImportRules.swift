@@ -22,7 +22,7 @@ enum ImportRules {
             "CZlib", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
         ],
         "mailsync": everythingOfOurs.union([
-            "ArgumentParser", "Configuration", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
+            "ArgumentParser", "Configuration", "Hummingbird", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
         ]),
         "MailTestSupport": ["MailModel", "JetStream", "Logging"],
         "Benchmarks": everythingOfOurs.union(["ArgumentParser", "GRDB", "Logging", "MailTestSupport", "PlainLimits"]),
