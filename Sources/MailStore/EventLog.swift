@@ -98,6 +98,8 @@ final class EventLog {
             case .disconnected: .null
             case .reauthRequired(let reason): StoredText.value(reason)
             case .labels(let labels): StoredLabels.json(labels)
+            case .checkpoint(let checkpoint): StoredCheckpoint.json(checkpoint)
+            case .erased(let erasure): StoredErasure.json(erasure)
             }
         try db.run(
             Self.insertAccountEvent,

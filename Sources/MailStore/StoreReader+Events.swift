@@ -54,6 +54,8 @@ extension StoreReader {
         case "account.disconnected": return try event(row, .account(.disconnected))
         case "account.reauth_required": return try event(row, .account(.reauthRequired(reason: detail)))
         case "account.labels": return try event(row, .account(.labels(StoredLabels.parse(detail))))
+        case "account.checkpoint": return try event(row, .account(.checkpoint(StoredCheckpoint.parse(detail))))
+        case "account.erased": return try event(row, .account(.erased(StoredErasure.parse(detail))))
         case let type: throw StoreFailure.unreadable("the event type \(type)")
         }
     }

@@ -156,7 +156,7 @@ struct SyncPass: Sendable {
         }
         let next = try await context.stores.use(account.user) { store in
             try await store.write { transaction in
-                _ = try transaction.apply(batch, to: account, at: now)
+                _ = try transaction.applyNoting(batch, to: account, at: now)
                 return try transaction.reader.account(account)
             }
         }
