@@ -63,7 +63,9 @@ let package = Package(
                 logging,
             ]),
         .target(name: "EventAudit", dependencies: ["MailModel", "MailStore", crypto]),
-        .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
+        .target(
+            name: "ProviderEmulator",
+            dependencies: ["CZlib", "MailHeaders", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
@@ -117,6 +119,12 @@ let package = Package(
             dependencies: [
                 "MailAPI", "Accounts", "HTTPTransport", "MailStore", "MailModel", "MailSync", "MailTestSupport",
                 crypto, hummingbird, lifecycle, logging, metrics,
+            ]),
+        .testTarget(
+            name: "ProviderConformanceTests",
+            dependencies: [
+                "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
+                "ProviderEmulator", logging,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",

@@ -19,7 +19,7 @@ enum ImportRules {
         ],
         "EventAudit": ["MailModel", "MailStore", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
+            "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
         ],
         "mailsync": everythingOfOurs.union([
             "ArgumentParser", "Configuration", "Hummingbird", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
