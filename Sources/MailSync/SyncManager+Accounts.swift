@@ -58,6 +58,7 @@ extension SyncManager {
         guard try await vault.remove(key) else { return false }
         await tokens.forget(key)
         let worker = workers.removeValue(forKey: key)
+        worker?.comparison?.finish(.failure(CannotCompare("the account was disconnected")))
         unschedule(key)
         budgets[key.provider]?.drop(key)
         worker?.pass?.cancel()
@@ -105,6 +106,7 @@ extension SyncManager {
             workers[key]?.pass = nil
             workers[key]?.state = .parked
             workers[key]?.waitingFor = PassVerdict.waitingForRebuild
+            refuseComparison(key, "its store is behind the stream")
             worker.pass?.cancel()
         }
         for worker in mine { await worker.pass?.value }
