@@ -50,7 +50,13 @@ let package = Package(
         .target(name: "HTTPTransport", dependencies: ["CCurl", logging]),
         .target(name: "JetStream", dependencies: ["CNATS", "MailModel", logging]),
         .target(name: "MailHeaders"),
-        .target(name: "GmailProvider", dependencies: ["MailModel", "MailHeaders", "HTTPTransport", logging]),
+        .target(name: "ProviderClient", dependencies: ["MailModel", "MailHeaders", "HTTPTransport"]),
+        .target(
+            name: "GmailProvider",
+            dependencies: ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", logging]),
+        .target(
+            name: "OutlookProvider",
+            dependencies: ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", logging]),
         .target(name: "MailStore", dependencies: ["MailModel", grdb, logging]),
         .target(name: "Accounts", dependencies: ["MailModel", "HTTPTransport", grdb, crypto, jwt, logging]),
         .target(
@@ -63,12 +69,15 @@ let package = Package(
                 "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
                 logging,
             ]),
-        .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
-        .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
+        .target(name: "EventAudit", dependencies: ["MailModel", "MailStore", crypto]),
+        .target(
+            name: "ProviderEmulator",
+            dependencies: ["CZlib", "MailHeaders", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
-                "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
+                "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
+                "MailSync",
                 "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
                 arguments, configuration, lifecycle, logging, metrics,
             ]),
@@ -93,8 +102,14 @@ let package = Package(
         .testTarget(
             name: "GmailProviderTests",
             dependencies: [
-                "GmailProvider", "HTTPTransport", "MailHeaders", "MailModel", "ProviderEmulator", "MailTestSupport",
-                logging,
+                "GmailProvider", "HTTPTransport", "MailHeaders", "MailModel", "ProviderClient", "ProviderEmulator",
+                "MailTestSupport", logging,
+            ]),
+        .testTarget(
+            name: "OutlookProviderTests",
+            dependencies: [
+                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "ProviderClient",
+                "ProviderEmulator", "MailTestSupport", logging,
             ]),
         .testTarget(
             name: "MailStoreTests", dependencies: ["MailStore", "MailModel", "MailTestSupport", grdb, logging]),
@@ -136,7 +151,7 @@ let package = Package(
             dependencies: [
                 "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
             ]),
-        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
+        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
         .testTarget(
             name: "BenchmarksTests",
             dependencies: ["Benchmarks", "MailModel", "MailStore", "MailTestSupport", logging]),

@@ -50,7 +50,8 @@ struct Service: Sendable {
             stores: stores, publisher: decorate(stream.publisher), settings: configuration.stream.dispatch, time: time,
             logger: logger, onBehind: { user in await behind.tell(user) })
 
-        // The workers that ask providers.
+        // The workers that ask providers; what they commit is published, and read by who waits for it.
+        let events = EventFeed(stores: stores, time: time)
         let reserve = DiskReserve(directory: configuration.dataDirectory, limit: configuration.diskReserve) {
             time.nowMilliseconds()
         }
@@ -59,8 +60,10 @@ struct Service: Sendable {
             stores: stores, vault: access.vault, tokens: access.tokens, providers: access.providers,
             budgets: access.budgets,
             hooks: SyncHooks(
-                committed: { dispatcher.wake($0) }, obstacle: { reserve.obstacle() },
-                behind: { user in await behind.tell(user) }),
+                committed: { user in
+                    dispatcher.wake(user)
+                    events.committed(user)
+                }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) }),
             time: time, logger: logger)
 
         // What brings stores and stream together again, when one of them went back in time, and erases accounts.
@@ -74,6 +77,14 @@ struct Service: Sendable {
             revocation: configuration.revocation(over: access.transport), time: time, logger: logger)
         try await erasure.prepare()
 
+        // Verifying: for operators, for users, and in the background.
+        let verifier = Verifier(
+            stores: stores, running: (manager, dispatcher), stream: { stream }, configuration: configuration,
+            time: time, logger: logger)
+        let verifications = UserVerifications(verifier: verifier, time: time)
+        let reconciliation = Reconciliation(
+            verifier: verifier, manager: manager, interval: configuration.verifyInterval, time: time, logger: logger)
+
         // The API and the control socket, last: they are up when everything behind them is.
         let transport = access.transport
         let keySet = KeySetCache(url: configuration.jwt.jwksURL, time: time, logger: logger) { request in
@@ -83,22 +94,23 @@ struct Service: Sendable {
             configuration: configuration.api,
             commands: ServiceCommands(
                 streamName: configuration.stream.name, manager: manager, erasure: erasure, dispatcher: dispatcher,
-                publisher: stream.publisher, refreshes: refreshes, obstacle: { reserve.obstacle() },
-                startedAt: time.now(), time: time),
-            verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
+                publisher: stream.publisher, refreshes: refreshes, verifications: verifications,
+                obstacle: { reserve.obstacle() }, startedAt: time.now(), time: time),
+            events: events, verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             operatorToken: operatorToken, metrics: metrics, time: time, logger: logger)
         let control = ControlServer(
             socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,
             context: ControlContext(
                 configuration, data: data, access: access, stream: stream,
-                running: .init(manager: manager, dispatcher: dispatcher, recovery: recovery), time: time, logger: logger
-            ))
+                running: .init(manager: manager, dispatcher: dispatcher, verifier: verifier, recovery: recovery),
+                time: time, logger: logger))
 
         // Stopped in reverse: first who is asked from outside, then the workers, then the dispatcher.
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: dispatcher), .init(service: manager), .init(service: recovery), .init(service: api),
+                    .init(service: dispatcher), .init(service: manager), .init(service: recovery),
+                    .init(service: reconciliation), .init(service: verifications), .init(service: api),
                     .init(service: control),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

@@ -8,7 +8,9 @@ enum ImportRules {
         "MailHeaders": [],
         "HTTPTransport": ["CCurl", "Logging"],
         "JetStream": ["CNATS", "MailModel", "Logging"],
-        "GmailProvider": ["MailModel", "MailHeaders", "HTTPTransport", "Logging"],
+        "ProviderClient": ["MailModel", "MailHeaders", "HTTPTransport"],
+        "GmailProvider": ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", "Logging"],
+        "OutlookProvider": ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", "Logging"],
         "MailStore": ["MailModel", "GRDB", "Logging"],
         "Accounts": ["MailModel", "HTTPTransport", "GRDB", "Crypto", "JWTKit", "Logging"],
         "MailSync": ["MailModel", "MailStore", "Accounts", "HeapModule", "ServiceLifecycle", "Logging"],
@@ -18,9 +20,10 @@ enum ImportRules {
             "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "Hummingbird", "HTTPTypes", "NIOCore",
             "ServiceLifecycle", "Metrics", "Logging",
         ],
-        "EventAudit": ["MailModel", "Crypto"],
+        "EventAudit": ["MailModel", "MailStore", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
+            "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras",
+            "Logging",
         ],
         "mailsync": everythingOfOurs.union([
             "ArgumentParser", "Configuration", "Hummingbird", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
@@ -30,7 +33,8 @@ enum ImportRules {
     ]
 
     private static let everythingOfOurs: Set = [
-        "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync", "MailDispatch",
+        "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
+        "MailSync", "MailDispatch",
         "MailRecovery", "MailAPI", "EventAudit", "ProviderEmulator",
     ]
 

@@ -16,7 +16,13 @@ public final class GoogleEmulator: Sendable {
     init(_ configuration: EmulatorConfiguration) {
         self.configuration = configuration
         faults = FaultRegistry(configuration.faults)
-        tokens = TokenTable(configuration)
+        tokens = TokenTable(
+            TokenPolicy(
+                accessPrefix: "ya29.", refreshPrefix: "1//0e",
+                lifetime: configuration.oauth.accessTokenLifetimeSeconds,
+                rotation: configuration.oauth.rotatesRefreshTokens ? .replaced(graceSeconds: 0) : .none,
+                stream: 0x746f_6b65),
+            seed: configuration.seed, time: configuration.time)
         log = RequestLog()
     }
 
@@ -24,7 +30,8 @@ public final class GoogleEmulator: Sendable {
     public func createMailbox(_ address: String) throws(EmulatorError) {
         let made = mailboxes.withLock { boxes in
             guard boxes[address.lowercased()] == nil else { return false }
-            boxes[address.lowercased()] = MailboxBox(Mailbox(address: address, seed: configuration.seed))
+            boxes[address.lowercased()] = MailboxBox(
+                address: address, Mailbox(address: address, seed: configuration.seed))
             return true
         }
         if !made { throw .mailboxExists(address) }
@@ -48,16 +55,20 @@ public final class GoogleEmulator: Sendable {
     /// - Parameters:
     ///   - raw: RFC 5322 bytes.
     ///   - notFoundTimes: so often `messages.get` answers 404 first, as happens right after arrival.
+    ///   - isConcealed: it arrives unseen (``conceal(_:_:in:)``).
     /// - Returns: its id.
     @discardableResult
     public func deliver(
-        _ raw: [UInt8], to address: String, labels: [String] = ["INBOX", "UNREAD"], notFoundTimes: Int = 0
+        _ raw: [UInt8], to address: String, labels: [String] = ["INBOX", "UNREAD"], notFoundTimes: Int = 0,
+        isConcealed: Bool = false
     ) throws(EmulatorError) -> String {
         let mail = try IncomingMail(raw: raw, labels: labels, received: configuration.time.now())
         let box = try box(address)
         let id = try box.changeOrThrow { mailbox throws(EmulatorError) in
             try mailbox.checkLabels(labels)
-            return HexID.text(mailbox.deliver(mail).id)
+            let id = mailbox.deliver(mail).id
+            mailbox.conceal(id, isConcealed)
+            return HexID.text(id)
         }
         if notFoundTimes > 0 {
             faults.add(Fault(.gmail(.messagesGet), match: id, times: notFoundTimes, .error(.notFound)))
@@ -85,6 +96,13 @@ public final class GoogleEmulator: Sendable {
     /// Takes a message out of the trash; INBOX does not come back.
     public func untrash(_ id: String, in address: String) throws(EmulatorError) {
         try modify(id, in: address, remove: ["TRASH"])
+    }
+
+    /// Leaves a message out of listings and of the history, although it can be read; or lets it be seen again. The
+    /// history does not say that anything changed.
+    public func conceal(_ id: String, _ isConcealed: Bool = true, in address: String) throws(EmulatorError) {
+        let number = try number(id)
+        try box(address).change { $0.conceal(number, isConcealed) }
     }
 
     /// Removes a message for good.
@@ -187,31 +205,5 @@ extension StoredMessage {
         MessageTruth(
             id: HexID.text(id), threadID: HexID.text(threadID), labels: labels, internalDate: internalDate,
             historyID: historyID, rawSHA256: HexID.text(SHA256.hash(data: content.bytes)))
-    }
-}
-
-/// A mailbox under a lock.
-final class MailboxBox: Sendable {
-    let address: String
-    private let mailbox: Mutex<Mailbox>
-
-    init(_ mailbox: Mailbox) {
-        address = mailbox.address
-        self.mailbox = Mutex(mailbox)
-    }
-
-    func read<Value: Sendable>(_ body: (Mailbox) -> Value) -> Value { mailbox.withLock { body($0) } }
-
-    @discardableResult
-    func change<Value: Sendable>(_ body: (inout Mailbox) -> Value) -> Value { mailbox.withLock { body(&$0) } }
-
-    @discardableResult
-    func changeOrThrow<Value: Sendable>(
-        _ body: (inout Mailbox) throws(EmulatorError) -> Value
-    ) throws(EmulatorError) -> Value {
-        let result = mailbox.withLock { mailbox -> Result<Value, EmulatorError> in
-            do throws(EmulatorError) { return .success(try body(&mailbox)) } catch { return .failure(error) }
-        }
-        return try result.get()
     }
 }
