@@ -57,7 +57,8 @@ import Testing
         let cursor = Cursor("\(mailbox.change { $0.number })")
         try await harness.stores.use(account.user) { store in
             try await store.write { transaction in
-                try transaction.follow(account, mailbox: "someone@example.com", cursor: cursor, estimatedTotal: 1, at: 1)
+                try transaction.follow(
+                    account, mailbox: "someone@example.com", cursor: cursor, estimatedTotal: 1, at: 1)
                 try transaction.confirm(through: 1, streamSequence: 1, stream: "A", at: 1)
             }
             _ = try await store.write { try $0.beginRestoring(from: "A", at: 1) }
