@@ -49,14 +49,19 @@ import Testing
         }
 
         try await fixture.publish()
-        let old = try await fixture.recovering { await fixture.recovery.rebuild(fixture.user) }
-        #expect(try await fixture.events() == after)
-        #expect(try await fixture.read { try $0.adoption(fixture.other) } == nil, "nothing is missing")
-        #expect(try await fixture.read { try $0.isErased(gone[0]) })
-        #expect(try await !fixture.read { try $0.isErased(kept[0].seq) })
-        #expect(try await fixture.write { $0.generation } == 1)
         await fixture.stores.close()
-        #expect(try StoreComparison(#require(old), fixture.path).differences(except: notInTheStream) == [])
+        let next = try fixture.again()
+        let old = try await next.recovering { await next.recovery.rebuild(next.user) }
+        #expect(try await next.events() == after)
+        #expect(try await next.read { try $0.adoption(next.other) } == nil, "nothing is missing")
+        #expect(try await next.read { try $0.isErased(gone[0]) })
+        #expect(try await !next.read { try $0.isErased(kept[0].seq) })
+        #expect(try await next.write { $0.generation } == 1)
+        await next.stores.close()
+        // The first account of the new file is another one, and goes on at its last checkpoint.
+        let differing = notInTheStream.union(["provider_sync_state.account_id", "provider_sync_state.cursor"])
+        let found = try StoreComparison(#require(old), fixture.path).differences(except: differing)
+        #expect(found == [])
     }
 
     /// More holes than one event may tell of.
