@@ -202,17 +202,22 @@ extension OutlookMailbox {
         return parent
     }
 
-    func truth(_ message: OutlookMessage) -> OutlookMessageTruth {
+    /// In the terms of mail events, sorted.
+    func labels(of message: OutlookMessage) -> [String] {
         let properties = message.properties
         var labels = properties.categories + [label(of: message.folder)]
         if !properties.isRead { labels.append("UNREAD") }
         if properties.flag == .flagged { labels.append("STARRED") }
         if properties.importance == .high { labels.append("IMPORTANT") }
-        return OutlookMessageTruth(
+        return Set(labels).sorted()
+    }
+
+    func truth(_ message: OutlookMessage) -> OutlookMessageTruth {
+        OutlookMessageTruth(
             id: immutableID(message.key), conversationID: GraphMessage.conversationID(message, salt),
             folderID: id(ofFolder: message.folder), folder: label(of: message.folder),
-            isInTree: isInTree(message.folder), labels: Set(labels).sorted(), receivedAt: message.receivedAt,
-            properties: properties, rawSHA256: HexID.text(SHA256.hash(data: message.content.bytes)))
+            isInTree: isInTree(message.folder), labels: labels(of: message), receivedAt: message.receivedAt,
+            properties: message.properties, rawSHA256: HexID.text(SHA256.hash(data: message.content.bytes)))
     }
 }
 
