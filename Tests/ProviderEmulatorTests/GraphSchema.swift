@@ -8,11 +8,18 @@ struct GraphSchema {
         let base: String?
         let members: [[String?]]
     }
+    /// One entry is no type but a list of operations.
+    private struct Entry: Decodable {
+        let type: Description?
+
+        init(from decoder: any Decoder) throws { type = try? Description(from: decoder) }
+    }
     private let types: [String: Description]
 
     init() throws {
         let path = "\(SharedMaterial.specs ?? "")/graph/graph-v1.0-mail-types.json"
-        types = try JSONDecoder().decode([String: Description].self, from: Data(contentsOf: URL(filePath: path)))
+        let entries = try JSONDecoder().decode([String: Entry].self, from: Data(contentsOf: URL(filePath: path)))
+        types = entries.compactMapValues(\.type)
     }
 
     /// What does not fit in an object of a type, one line each. Types that the subset leaves out fit everything.
