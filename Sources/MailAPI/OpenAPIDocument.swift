@@ -1,10 +1,10 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = paths + components
+    static let text = opening + events + verify + paths + componentsOpening + verifySchemas + components
 
     // swift-format-ignore
-    private static let paths = #"""
+    private static let opening = #"""
         {
           "openapi": "3.1.0",
           "info": {
@@ -14,6 +14,11 @@ enum OpenAPIDocument {
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}
           },
           "paths": {
+
+        """#
+
+    // swift-format-ignore
+    private static let paths = #"""
             "/mail/connect": {
               "post": {
                 "operationId": "connect",
@@ -214,7 +219,7 @@ enum OpenAPIDocument {
         """#
 
     // swift-format-ignore
-    private static let components = #"""
+    private static let componentsOpening = #"""
           "components": {
             "securitySchemes": {
               "user": {
@@ -230,7 +235,17 @@ enum OpenAPIDocument {
               }
             },
             "schemas": {
-              "Provider": {"type": "string", "enum": ["google"]},
+
+        """#
+
+    // swift-format-ignore
+    private static let components = #"""
+              "Provider": {"type": "string", "enum": ["google", "microsoft"]},
+              "ProviderName": {
+                "type": "string",
+                "enum": ["google", "microsoft", "outlook"],
+                "description": "outlook is another name of microsoft."
+              },
               "InboxID": {
                 "type": "string",
                 "minLength": 1,
@@ -242,9 +257,9 @@ enum OpenAPIDocument {
                 "type": "object",
                 "required": ["provider", "access_token", "refresh_token", "expires_in"],
                 "properties": {
-                  "provider": {"$ref": "#/components/schemas/Provider"},
-                  "access_token": {"type": "string", "minLength": 1, "maxLength": 8192},
-                  "refresh_token": {"type": "string", "minLength": 1, "maxLength": 8192},
+                  "provider": {"$ref": "#/components/schemas/ProviderName"},
+                  "access_token": {"type": "string", "minLength": 1, "maxLength": 16384},
+                  "refresh_token": {"type": "string", "minLength": 1, "maxLength": 16384},
                   "expires_in": {
                     "type": "integer",
                     "minimum": 0,
@@ -271,7 +286,7 @@ enum OpenAPIDocument {
               "Sync": {
                 "type": "object",
                 "properties": {
-                  "provider": {"$ref": "#/components/schemas/Provider"},
+                  "provider": {"$ref": "#/components/schemas/ProviderName"},
                   "inbox_id": {"$ref": "#/components/schemas/InboxID"}
                 },
                 "description": "Which accounts; all of the user's without fields."
@@ -288,7 +303,7 @@ enum OpenAPIDocument {
                 "type": "object",
                 "required": ["provider"],
                 "properties": {
-                  "provider": {"$ref": "#/components/schemas/Provider"},
+                  "provider": {"$ref": "#/components/schemas/ProviderName"},
                   "inbox_id": {"$ref": "#/components/schemas/InboxID"},
                   "erase": {"type": "boolean", "enum": [false], "default": false}
                 }
@@ -330,6 +345,9 @@ enum OpenAPIDocument {
                   "stored",
                   "gone",
                   "gaps",
+                  "given_up",
+                  "missing",
+                  "last_verified_at",
                   "published",
                   "outbox_depth",
                   "oldest_unpublished_s",
@@ -354,6 +372,18 @@ enum OpenAPIDocument {
                   "gaps": {
                     "type": "integer",
                     "description": "Messages that could not be read yet; they are retried."
+                  },
+                  "given_up": {
+                    "type": "integer",
+                    "description": "Messages that could not be read and that an operator gave up; read again when they change."
+                  },
+                  "missing": {
+                    "type": "integer",
+                    "description": "Messages that the last verification found at the provider only, and did not heal."
+                  },
+                  "last_verified_at": {
+                    "type": ["integer", "null"],
+                    "description": "Unix seconds of the last comparison with the mailbox."
                   },
                   "published": {"type": "integer", "description": "Events the stream has confirmed."},
                   "outbox_depth": {"type": "integer", "description": "Events that wait to be published."},
@@ -385,6 +415,10 @@ enum OpenAPIDocument {
                   "errors",
                   "token_refreshes",
                   "gaps",
+                  "given_up",
+                  "missing",
+                  "never_verified",
+                  "oldest_verification_s",
                   "worst_accounts"
                 ],
                 "properties": {
@@ -432,6 +466,13 @@ enum OpenAPIDocument {
                     "properties": {"succeeded": {"type": "integer"}, "failed": {"type": "integer"}}
                   },
                   "gaps": {"type": "integer"},
+                  "given_up": {"type": "integer"},
+                  "missing": {"type": "integer"},
+                  "never_verified": {"type": "integer", "description": "Accounts never compared with their mailbox."},
+                  "oldest_verification_s": {
+                    "type": ["integer", "null"],
+                    "description": "Seconds since the verification that is the longest ago of all accounts."
+                  },
                   "worst_accounts": {
                     "type": "array",
                     "items": {

@@ -48,7 +48,7 @@ struct RequestFields {
 
 extension RequestFields {
     /// Bytes of a token; Google's are 2048 at most.
-    static let tokenBytesMax = 8192
+    static let tokenBytesMax = 16 * 1024
 
     /// A token goes into a header later: visible ASCII without spaces.
     func token(_ name: String) throws -> Secret {
@@ -65,7 +65,7 @@ extension RequestFields {
     func optionalProvider() throws -> ProviderKind? {
         guard let text = try optionalText("provider") else { return nil }
         guard let provider = ProviderKind(apiName: text) else {
-            let accepted = ProviderKind.allCases.map(\.apiName)
+            let accepted = ProviderKind.acceptedNames
             throw APIProblem.field(
                 "provider", "must be one of: \(accepted.joined(separator: ", "))", accepted: accepted)
         }
@@ -127,6 +127,20 @@ struct SyncBody: Decodable {
         let fields = try RequestFields(decoder)
         provider = try fields.optionalProvider()
         inbox = try fields.optionalInbox()
+    }
+}
+
+/// The body of `POST /mail/verify`.
+struct VerifyBody: Decodable {
+    let provider: ProviderKind?
+    let inbox: InboxID?
+    let repairs: Bool
+
+    init(from decoder: any Decoder) throws {
+        let fields = try RequestFields(decoder)
+        provider = try fields.optionalProvider()
+        inbox = try fields.optionalInbox()
+        repairs = try fields.optionalBool("repair") ?? false
     }
 }
 

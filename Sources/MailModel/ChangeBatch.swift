@@ -21,8 +21,11 @@ public enum MessageChange: Sendable, Hashable {
     /// The message was read. New and in scope: received. Known: its labels are compared.
     case read(MessageMeta, inScope: Bool)
     /// A known message has these labels as of `version`; ignored when the stored version is the same or newer,
-    /// or when the message is unknown.
-    case labels(id: String, labels: [String], version: UInt64)
+    /// or when the message is unknown. `folder`: where it lies now, where mailboxes have folders.
+    case labels(id: String, labels: [String], version: UInt64, folder: String? = nil)
+    /// The message is no longer in the folder. Whether it was moved or deleted is not known: a stored message that exists
+    /// becomes a pending removal, which stays until a batch settles it (``ChangeBatch/settledRemovals``).
+    case removed(id: String, fromFolder: String)
     /// The message no longer exists at the provider; ignored when unknown or already gone.
     case deleted(id: String)
 }
@@ -72,6 +75,8 @@ public struct ChangeBatch: Sendable {
     public var gaps: [MessageGap]
     /// Ids that were listed but no longer existed when they were read.
     public var vanished: [String]
+    /// Messages whose pending removal was looked into: what became of them is among the changes.
+    public var settledRemovals: [String]
     /// The mailbox's labels, when they were read in this batch; an `account.labels` event follows when they differ
     /// from the last ones.
     public var labels: [MailLabel]?
@@ -86,12 +91,14 @@ public struct ChangeBatch: Sendable {
     public var more: Bool
 
     public init(
-        changes: [MessageChange] = [], gaps: [MessageGap] = [], vanished: [String] = [], labels: [MailLabel]? = nil,
-        origin: EventOrigin, cursor: Cursor, phase: SyncPhase, estimatedTotal: Int? = nil, more: Bool = false
+        changes: [MessageChange] = [], gaps: [MessageGap] = [], vanished: [String] = [],
+        settledRemovals: [String] = [], labels: [MailLabel]? = nil, origin: EventOrigin, cursor: Cursor,
+        phase: SyncPhase, estimatedTotal: Int? = nil, more: Bool = false
     ) {
         self.changes = changes
         self.gaps = gaps
         self.vanished = vanished
+        self.settledRemovals = settledRemovals
         self.labels = labels
         self.origin = origin
         self.cursor = cursor

@@ -138,18 +138,24 @@ public struct InboxID: EncodedIdentifier {
 /// A mail provider. The raw value is what stores and events show.
 public enum ProviderKind: String, Sendable, Hashable, Codable, CaseIterable {
     case google = "GOOGLE"
+    case microsoft = "MICROSOFT"
 
-    /// The spelling in API requests and answers.
+    /// The spelling in API answers.
     public var apiName: String {
         switch self {
         case .google: "google"
+        case .microsoft: "microsoft"
         }
     }
 
-    /// Reads the spelling of API requests.
+    /// Every spelling that API requests may use.
+    public static let acceptedNames = ["google", "microsoft", "outlook"]
+
+    /// Reads a spelling of API requests.
     public init?(apiName: String) {
         switch apiName {
         case "google": self = .google
+        case "microsoft", "outlook": self = .microsoft
         default: return nil
         }
     }

@@ -32,12 +32,19 @@ public protocol QuotaBudget: Sendable {
 
 /// What the store knows of an account's messages: the adapter's only view of it.
 public protocol KnownMessages: Sendable {
-    /// The ids among these that are neither stored nor in the gap ledger, in the given order.
+    /// The ids among these that are neither stored nor retried by the gap ledger, in the given order.
     func unknown(among ids: [String]) async throws -> [String]
     /// The stored state of those of the ids that are stored.
     func states(of ids: [String]) async throws -> [String: MessageState]
     /// Messages that exist according to the store, ordered by id, after `id` (nil: from the start), `limit` at most.
     func present(after id: String?, limit: Int) async throws -> [MessageState]
+    /// Messages of one folder that exist according to the store and were last read below `version`, ordered by id, after
+    /// `id` (nil: from the start), `limit` at most.
+    func present(
+        inFolder folder: String, below version: UInt64, after id: String?, limit: Int
+    ) async throws -> [MessageState]
+    /// The ids of pending removals, in order, after `id` (nil: from the start), `limit` at most.
+    func pendingRemovals(after id: String?, limit: Int) async throws -> [String]
 }
 
 /// The stored state of one message.
@@ -48,12 +55,15 @@ public struct MessageState: Sendable, Hashable {
     public var version: UInt64
     /// False when the message is known to be gone.
     public var exists: Bool
+    /// The provider's id of the folder it lies in; nil where mailboxes have no folders.
+    public var folder: String?
 
-    public init(id: String, labels: [String], version: UInt64, exists: Bool) {
+    public init(id: String, labels: [String], version: UInt64, exists: Bool, folder: String? = nil) {
         self.id = id
         self.labels = labels
         self.version = version
         self.exists = exists
+        self.folder = folder
     }
 }
 
@@ -100,4 +110,27 @@ public protocol MailboxSession: Sendable {
     /// Reads single messages again (the gap ledger's retries). The cursor is returned unchanged; a message that
     /// still cannot be read is in `gaps`, one that no longer exists in `vanished`.
     func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch
+    /// One page of what the mailbox holds now: ids only, at the provider's cheapest, each message at least once. Moves no
+    /// cursor. For comparing with the store, and for learning what a lost store knew.
+    ///
+    /// - Parameter position: where the page before ended; nil for the first.
+    func list(from position: Cursor?) async throws -> MailboxListing
+}
+
+/// One page of what a mailbox holds.
+public struct MailboxListing: Sendable, Hashable {
+    /// Messages that would be received if they were new. ``MailProvider/session(since:tokens:budget:)``'s `since` may
+    /// not be applied where the provider's listing cannot.
+    public var inScope: [String]
+    /// Messages that exist but would not be received: spam, trash, drafts … A message may be in ``inScope`` of another
+    /// page as well; then this one counts.
+    public var outOfScope: [String]
+    /// Where the next page begins; nil after the last.
+    public var next: Cursor?
+
+    public init(inScope: [String] = [], outOfScope: [String] = [], next: Cursor? = nil) {
+        self.inScope = inScope
+        self.outOfScope = outOfScope
+        self.next = next
+    }
 }

@@ -109,11 +109,14 @@ public struct MessageMeta: Sendable, Hashable {
     /// The provider's version of the message at which this was read; grows with every change. Change records at
     /// or below it are already contained in this value.
     public var version: UInt64
+    /// The provider's id of the folder the message lies in; nil where mailboxes have labels and no folders. Kept with
+    /// the message's state, not part of events.
+    public var folder: String?
 
     public init(
         id: String, threadID: String, date: UnixSeconds, subject: String = "", sender: String = "", to: [String] = [],
         cc: [String] = [], bcc: [String] = [], snippet: String = "", headers: MessageHeaders = .init(),
-        labels: [String] = [], version: UInt64 = 0
+        labels: [String] = [], version: UInt64 = 0, folder: String? = nil
     ) {
         self.id = id
         self.threadID = threadID
@@ -127,5 +130,6 @@ public struct MessageMeta: Sendable, Hashable {
         self.headers = headers
         self.labels = labels
         self.version = version
+        self.folder = folder
     }
 }

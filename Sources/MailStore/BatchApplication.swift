@@ -9,7 +9,11 @@ struct BatchApplication {
     private let now: UnixSeconds
     private var account: AccountLedger
     private var applied = AppliedBatch()
+    /// Older mail of the account is being taken over as state.
+    private let isAdopting: Bool
+    private var adopting: Adopting
     private var gapLedger: GapLedger { GapLedger(db: reader.db) }
+    private var removals: PendingRemovals { PendingRemovals(db: reader.db, accountID: account.id) }
 
     /// - Throws: ``StoreFailure/unknownAccount(_:)``.
     init(_ batch: ChangeBatch, to key: AccountKey, reader: StoreReader, log: EventLog, at now: UnixSeconds) throws {
@@ -18,12 +22,18 @@ struct BatchApplication {
         self.log = log
         self.now = now
         account = try AccountLedger.load(key, from: reader)
+        adopting = Adopting(db: reader.db, log: log)
+        isAdopting = try reader.adoption(key) != nil
     }
 
     mutating func run() throws -> AppliedBatch {
         let before = log.lastSeq
         try applyLabels()
-        for draft in try drafts() { try apply(draft) }
+        for draft in try drafts() {
+            try apply(draft)
+            if let folder = draft.removedFrom { try removals.note(draft.id, from: folder, at: now) }
+        }
+        for id in batch.settledRemovals { try removals.settle(id) }
         for gap in batch.gaps {
             try gapLedger.record(gap, of: &account, at: now)
             applied.gaps += 1
@@ -62,7 +72,12 @@ struct BatchApplication {
             try gapLedger.markGone(draft.id, listed: true, of: &account, at: now)
         case .received(let message):
             try gapLedger.settle(draft.id, of: &account)
-            try receive(message)
+            if isAdopting, try adopting.takesOver(message, of: account) {
+                try adopting.store(message, of: &account)
+            } else {
+                try receive(message)
+            }
+            if isAdopting { try adopting.forget(message.id, of: account) }
         case .newVersion, .updated, .deleted:
             if draft.settlesGap { try gapLedger.settle(draft.id, of: &account) }
             try change(draft)
@@ -73,12 +88,12 @@ struct BatchApplication {
         let seq = try append(.received(message), message: message.id, revision: 0)
         try reader.db.run(
             """
-            INSERT INTO messages(seq, version, revision, is_present, provider_thread_id, labels_json)
-            VALUES (?, ?, 1, 1, ?, ?)
+            INSERT INTO messages(seq, version, revision, is_present, provider_thread_id, labels_json, folder)
+            VALUES (?, ?, 1, 1, ?, ?, ?)
             """,
             [
                 seq.databaseValue, Int64(bitPattern: message.version).databaseValue, StoredText.value(message.threadID),
-                StoredText.array(message.labels),
+                StoredText.array(message.labels), StoredText.value(message.folder),
             ])
         account.stored += 1
         applied.received += 1
@@ -104,13 +119,14 @@ struct BatchApplication {
     private func save(_ state: StoredMessage) throws {
         try reader.db.run(
             """
-            UPDATE messages SET version = ?, revision = ?, is_present = ?, provider_thread_id = ?, labels_json = ?
+            UPDATE messages SET version = ?, revision = ?, is_present = ?, provider_thread_id = ?, labels_json = ?,
+                folder = ?
             WHERE seq = ?
             """,
             [
                 Int64(bitPattern: state.version).databaseValue, state.revision.databaseValue,
                 state.isPresent.databaseValue, StoredText.value(state.threadID), StoredText.array(state.labels),
-                state.seq.databaseValue,
+                StoredText.value(state.folder), state.seq.databaseValue,
             ])
     }
 
@@ -171,7 +187,8 @@ extension MessageChange {
     var messageID: String {
         switch self {
         case .read(let message, _): message.id
-        case .labels(let id, _, _): id
+        case .labels(let id, _, _, _): id
+        case .removed(let id, _): id
         case .deleted(let id): id
         }
     }

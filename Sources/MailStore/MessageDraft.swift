@@ -32,6 +32,8 @@ struct MessageDraft {
     private var unstored = Outcome.nothing
     /// True when the message was read or known to be gone: an open gap is settled.
     private(set) var settlesGap = false
+    /// The folder that a stored message left, when nothing is known of where it is.
+    private(set) var removedFrom: String?
 
     init(id: String, before: StoredMessage?) {
         self.id = id
@@ -42,8 +44,9 @@ struct MessageDraft {
     mutating func fold(_ change: MessageChange) {
         switch change {
         case .read(let message, let inScope): read(message, inScope: inScope)
-        case .labels(_, let labels, let version): relabel(labels, version: version)
+        case .labels(_, let labels, let version, let folder): relabel(labels, version: version, folder: folder)
         case .deleted: remove(.deletedUnread)
+        case .removed(_, let folder): if before?.isPresent == true { removedFrom = folder }
         }
     }
 
@@ -59,21 +62,23 @@ struct MessageDraft {
             now?.isPresent = true
             now?.threadID = message.threadID
             now?.labels = labels
+            now?.folder = message.folder
             if before == nil { meta = message }
         } else if inScope {
             now = StoredMessage(
                 seq: 0, version: message.version, revision: 0, isPresent: true, threadID: message.threadID,
-                labels: labels)
+                labels: labels, folder: message.folder)
             meta = message
         } else {
             unstored = .outOfScope
         }
     }
 
-    private mutating func relabel(_ labels: [String], version: UInt64) {
+    private mutating func relabel(_ labels: [String], version: UInt64, folder: String?) {
         guard let present = now, present.isPresent, version > present.version else { return }
         now?.version = version
         now?.labels = labels.sortedWithoutRepeats()
+        now?.folder = folder ?? present.folder
     }
 
     private mutating func remove(_ otherwise: Outcome) {

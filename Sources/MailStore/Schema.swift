@@ -10,7 +10,7 @@ enum Schema {
 
     /// One script per version, applied in order; `PRAGMA user_version` counts the applied ones. Forward only and
     /// additive: a script that was released never changes.
-    static let migrations = [version1]
+    static let migrations = [version1, version2, version3]
 
     static var currentVersion: Int { migrations.count }
 
@@ -155,6 +155,67 @@ enum Schema {
             last_error ANY,
             payload TEXT NOT NULL
         ) STRICT;
+        """
+
+    /// Mailboxes with folders; and what is known of an account's completeness.
+    private static let version2 = """
+        ALTER TABLE messages ADD COLUMN folder ANY;    -- the provider's id of the folder; NULL: labels only
+        CREATE INDEX messages_folder ON messages(folder, seq) WHERE folder IS NOT NULL;
+
+        -- Messages that left a folder: moved or deleted, which is not known yet.
+        CREATE TABLE pending_removals(
+            account_id INTEGER NOT NULL REFERENCES provider_sync_state(account_id),
+            provider_message_id ANY NOT NULL,
+            folder ANY NOT NULL,
+            noted_at INTEGER NOT NULL,
+            PRIMARY KEY (account_id, provider_message_id)
+        ) STRICT, WITHOUT ROWID;
+
+        -- Gaps that an operator gave up stay on record.
+        CREATE TABLE message_gaps_2(
+            account_id INTEGER NOT NULL REFERENCES provider_sync_state(account_id),
+            provider_message_id ANY NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('open', 'gone', 'given_up')),
+            reason ANY NOT NULL,
+            first_seen_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            next_attempt_at INTEGER,
+            given_up_at INTEGER,
+            given_up_because ANY,              -- what the operator said
+            PRIMARY KEY (account_id, provider_message_id)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO message_gaps_2(account_id, provider_message_id, state, reason, first_seen_at, attempts,
+            next_attempt_at)
+            SELECT account_id, provider_message_id, state, reason, first_seen_at, attempts, next_attempt_at
+            FROM message_gaps;
+        DROP TABLE message_gaps;
+        ALTER TABLE message_gaps_2 RENAME TO message_gaps;
+        CREATE INDEX message_gaps_due ON message_gaps(account_id, next_attempt_at) WHERE state = 'open';
+
+        ALTER TABLE provider_sync_state ADD COLUMN last_verified_at INTEGER;   -- compared with the provider
+        ALTER TABLE provider_sync_state ADD COLUMN missing INTEGER NOT NULL DEFAULT 0; -- found missing then, not healed
+        ALTER TABLE provider_sync_state ADD COLUMN last_checkpoint_at INTEGER; -- account.checkpoint was emitted
+        ALTER TABLE provider_sync_state ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0; -- gaps an operator gave up
+
+        -- The changes of one message, for deriving its state anew.
+        CREATE INDEX email_change_events_message
+            ON email_change_events(provider, inbox_id, provider_message_id, seq);
+
+        -- Event numbers that an erase took out of the log and the stream.
+        CREATE TABLE erased_sequences(
+            first_seq INTEGER PRIMARY KEY,
+            last_seq INTEGER NOT NULL,
+            erased_at INTEGER NOT NULL
+        ) STRICT;
+
+        -- Confirmed events that the stream lost and that are sent to it again, out of their order.
+        CREATE TABLE resends(
+            seq INTEGER PRIMARY KEY,
+            requested_at INTEGER NOT NULL,
+            stream_sequence INTEGER,           -- where the stream has it; NULL: still to be sent
+            published_seq INTEGER              -- what else the stream held by then: everything up to here
+        ) STRICT;
+        CREATE INDEX resends_waiting ON resends(seq) WHERE stream_sequence IS NULL;
         """
 
     /// Brings the file up to date, in one transaction.

@@ -1,4 +1,5 @@
 import MailModel
+import Testing
 
 /// The store's side of a sync, in memory: what ``ChangeBatch`` promises, without events' texts.
 actor MemoryStore: KnownMessages {
@@ -68,10 +69,11 @@ actor MemoryStore: KnownMessages {
             }
             guard !state.exists || meta.version > state.version else { return }
             relabel(state, meta.labels, meta.version, origin)
-        case .labels(let id, let labels, let version):
+        case .labels(let id, let labels, let version, _):
             guard let state = messages[id], state.exists, version > state.version else { return }
             relabel(state, labels, version, origin)
         case .deleted(let id): vanish(id, origin)
+        case .removed(let id, _): Issue.record("a mailbox with labels has no folders to remove \(id) from")
         }
     }
 
@@ -112,4 +114,7 @@ actor MemoryStore: KnownMessages {
         let present = messages.values.filter { $0.exists && $0.id > (id ?? "") }
         return Array(present.sorted { $0.id < $1.id }.prefix(limit))
     }
+
+    func present(inFolder: String, below: UInt64, after: String?, limit: Int) -> [MessageState] { [] }
+    func pendingRemovals(after: String?, limit: Int) -> [String] { [] }
 }

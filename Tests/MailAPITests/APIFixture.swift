@@ -22,16 +22,25 @@ actor FakeCommands: AccountCommands {
         var provider: ProviderKind?
         var inbox: InboxID?
     }
+    struct Verify: Sendable, Hashable {
+        var user: UserID
+        var provider: ProviderKind?
+        var inbox: InboxID?
+        var repairs: Bool
+    }
     struct Secretive: Error, CustomStringConvertible { var description: String { "SECRET" } }
 
     private(set) var connects: [Connect] = []
     private(set) var wakes: [Wake] = []
     private(set) var disconnects: [AccountKey] = []
+    private(set) var verifies: [Verify] = []
+    private var summary: VerificationSummary? = VerificationSummary(agrees: true, events: 3)
     private var reports: [AccountReport] = []
     private var failure: (any Error)?
     private var problems: [ReadinessProblem] = []
 
     func set(reports: [AccountReport]) { self.reports = reports }
+    func set(summary: VerificationSummary?) { self.summary = summary }
     func set(failure: any Error) { self.failure = failure }
     func set(problems: [ReadinessProblem]) { self.problems = problems }
 
@@ -48,6 +57,14 @@ actor FakeCommands: AccountCommands {
     func disconnect(_ key: AccountKey) async throws -> Bool {
         disconnects.append(key)
         return reports.contains { $0.key == key }
+    }
+
+    func verify(
+        user: UserID, provider: ProviderKind?, inbox: InboxID?, repairs: Bool
+    ) async throws -> VerificationOutcome {
+        verifies.append(Verify(user: user, provider: provider, inbox: inbox, repairs: repairs))
+        guard reports.contains(where: { $0.key.user == user }) else { return .noAccount }
+        return summary.map { .ended($0) } ?? .running
     }
 
     /// Everybody's, to see that the API shows each user only their own.
@@ -73,8 +90,11 @@ struct APIFixture: Sendable {
     static let operatorToken = "operator-token-of-the-tests"
 
     let commands = FakeCommands()
+    let stores: UserStores
+    let events: EventFeed
     let metrics = PrometheusMetrics()
     let time: any TimeSource
+    private let directory: StoreDirectory
     private let key = Curve25519.Signing.PrivateKey()
     let configuration: MailAPIConfiguration
 
@@ -83,6 +103,9 @@ struct APIFixture: Sendable {
         time: any TimeSource = SystemTime(), cors: [String] = [], missing: [ProviderKind: [String]] = [:],
         limits change: (inout MailAPIConfiguration.Limits) -> Void = { _ in }
     ) {
+        directory = StoreDirectory()
+        stores = UserStores(directory: directory.path, time: time, logger: .silent)
+        events = EventFeed(stores: stores, time: time)
         var limits = MailAPIConfiguration.Limits()
         limits.linger = .milliseconds(50)
         limits.requestsPerSecond = 100_000
@@ -104,7 +127,7 @@ struct APIFixture: Sendable {
         var configuration = configuration
         configuration.port = port
         return MailAPIServer(
-            configuration: configuration, commands: commands,
+            configuration: configuration, commands: commands, events: events,
             verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
@@ -137,6 +160,13 @@ struct APIFixture: Sendable {
         data.base64EncodedString().replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")
             .replacingOccurrences(of: "=", with: "")
     }
+}
+
+/// Where the users' stores are made when a test needs one; goes away with the fixture.
+private final class StoreDirectory: Sendable {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)").path
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
 /// Calls to a fixture's server.

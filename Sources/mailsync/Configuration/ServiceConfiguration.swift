@@ -4,7 +4,7 @@ import GmailProvider
 import MailModel
 
 /// The configuration of `mailsync serve`, checked.
-struct ServiceConfiguration: Sendable {
+struct ServiceConfiguration: Sendable, CustomStringConvertible {
     var http: HTTP
     var dataDirectory: String
     var authDatabasePath: String
@@ -13,7 +13,10 @@ struct ServiceConfiguration: Sendable {
     var stream: Stream
     var jwt: JWT
     var google: Google
+    var microsoft: Microsoft
     var syncInterval: Duration
+    /// Zero: never in the background.
+    var verifyInterval: Duration
     var eventHeaders: HeaderSelection
     var outboxRowsMax: Int
     var diskReserve: DiskReserve.Limit
@@ -62,8 +65,19 @@ struct ServiceConfiguration: Sendable {
         var unitCosts: GmailUnitCosts
     }
 
+    struct Microsoft: Sendable {
+        var clientID: String?
+        var clientSecret: String?
+        var apiURL: String
+        var tokenURL: String
+    }
+
+    /// Without the secrets that showing every property would show; whoever holds a configuration may be logged.
+    var description: String { "configuration of \(dataDirectory)" }
+
+    /// - Parameter serves: false for a command that serves no users, and so needs no issuer of their tokens.
     /// - Throws: ``ConfigurationProblems`` naming everything that is wrong.
-    init(_ values: SettingValues) throws {
+    init(_ values: SettingValues, serves: Bool = true) throws {
         var read = SettingReader(values)
         dataDirectory = read.text("DATA_DIR", default: "data")
         authDatabasePath = read.text("AUTH_DB_PATH", default: "\(dataDirectory)/auth.db")
@@ -72,10 +86,13 @@ struct ServiceConfiguration: Sendable {
         http = Self.http(&read)
         nats = Self.nats(&read)
         stream = Self.stream(&read)
-        jwt = Self.jwt(&read)
+        jwt = Self.jwt(&read, required: serves)
         google = Self.google(&read)
+        microsoft = Self.microsoft(&read)
         syncInterval = read.duration(
             "SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
+        verifyInterval = read.duration(
+            "VERIFY_INTERVAL", default: .seconds(7 * 86_400), in: .zero...(.seconds(365 * 86_400)))
         eventHeaders = read.read("EVENT_HEADERS", default: .standard, accepted: "all, or header names", Self.headers)
         outboxRowsMax = read.integer("OUTBOX_MAX_ROWS", default: 50_000, in: 100...100_000_000)
         diskReserve = read.read(
@@ -128,8 +145,9 @@ struct ServiceConfiguration: Sendable {
                 "STREAM_DUPLICATE_WINDOW", default: .seconds(600), in: .milliseconds(100)...(.seconds(86_400))))
     }
 
-    private static func jwt(_ read: inout SettingReader) -> JWT {
-        let url = read.requiredURL("BETTER_AUTH_JWKS_URL")
+    private static func jwt(_ read: inout SettingReader, required: Bool) -> JWT {
+        let variable = "BETTER_AUTH_JWKS_URL"
+        let url = required ? read.requiredURL(variable) : read.url(variable, default: "")
         let origin = origin(of: url) ?? ""
         return JWT(
             jwksURL: url, issuer: read.text("JWT_ISSUER", default: origin),
@@ -147,6 +165,14 @@ struct ServiceConfiguration: Sendable {
             revokeURL: read.url("GOOGLE_REVOKE_URL", default: "https://oauth2.googleapis.com/revoke"),
             unitsPerMinute: read.integer("GMAIL_UNITS_PER_MINUTE", default: 6000, in: 60...1_000_000_000),
             unitCosts: costs)
+    }
+
+    private static func microsoft(_ read: inout SettingReader) -> Microsoft {
+        Microsoft(
+            clientID: read.optional("MICROSOFT_CLIENT_ID"), clientSecret: read.optional("MICROSOFT_CLIENT_SECRET"),
+            apiURL: read.url("GRAPH_API_URL", default: "https://graph.microsoft.com/v1.0"),
+            tokenURL: read.url(
+                "MICROSOFT_TOKEN_URL", default: "https://login.microsoftonline.com/common/oauth2/v2.0/token"))
     }
 
     private static func file(_ variable: String, _ read: inout SettingReader) -> String? {
