@@ -95,6 +95,20 @@ import Testing
         }
     }
 
+    @Test func aLostAnswerIsSurvivedUnlessRotationIsStrict() async throws {
+        for (graceSeconds, status) in [(86_400, 200), (0, 400)] {
+            try await GraphFixture.run {
+                $0.microsoft.usedRefreshTokenLifetimeSeconds = graceSeconds
+            } _: { fixture in
+                fixture.microsoft.faults.add(Fault(.token, .loseAnswer))
+                // The first request of a connection: the transport asks again on one that was used before.
+                await #expect(throws: (any Error).self) { try await fixture.refresh() }
+                let second = try await fixture.refresh()
+                #expect(second.status == status)
+            }
+        }
+    }
+
     @Test(
         .enabled(if: SharedMaterial.specs != nil),
         arguments: [
