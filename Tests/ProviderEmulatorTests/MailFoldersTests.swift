@@ -112,6 +112,26 @@ import Testing
         }
     }
 
+    @Test func labelsTellFoldersAndCategoriesApart() async throws {
+        try await GraphFixture.run { fixture in
+            let id = try fixture.deliver("a")
+            let odd = try fixture.microsoft.createFolder("A/B\\C", in: address, parent: "inbox")
+            try fixture.microsoft.move(id, to: odd, in: address)
+            try fixture.microsoft.setCategories(id, ["UNREAD", "Blue", "category:x", ""], in: address)
+            #expect(
+                try fixture.microsoft.labels(ofMessage: id, in: address)
+                    == ["Blue", "Inbox/A\\/B\\\\C", "UNREAD", "category:UNREAD", "category:category:x"])
+            try fixture.microsoft.move(id, to: "inbox", in: address)
+            try fixture.microsoft.move(id, to: "Inbox/A\\/B\\\\C", in: address)
+            try fixture.microsoft.createFolder("SENT", in: address)
+            try fixture.microsoft.move(id, to: "SENT", in: address)
+            #expect(try fixture.microsoft.labels(ofMessage: id, in: address).contains("folder:SENT"))
+            #expect(throws: EmulatorError.noFolder("Nowhere")) {
+                try fixture.microsoft.move(id, to: "Nowhere", in: address)
+            }
+        }
+    }
+
     @Test func deletionsForGoodAreOutsideTheTree() async throws {
         try await GraphFixture.run { fixture in
             let id = try fixture.deliver("a")

@@ -202,16 +202,6 @@ extension OutlookMailbox {
         return parent
     }
 
-    /// In the terms of mail events, sorted.
-    func labels(of message: OutlookMessage) -> [String] {
-        let properties = message.properties
-        var labels = properties.categories + [label(of: message.folder)]
-        if !properties.isRead { labels.append("UNREAD") }
-        if properties.flag == .flagged { labels.append("STARRED") }
-        if properties.importance == .high { labels.append("IMPORTANT") }
-        return Set(labels).sorted()
-    }
-
     func truth(_ message: OutlookMessage) -> OutlookMessageTruth {
         OutlookMessageTruth(
             id: immutableID(message.key), conversationID: GraphMessage.conversationID(message, salt),
