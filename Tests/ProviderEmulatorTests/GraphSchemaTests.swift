@@ -24,6 +24,7 @@ import Testing
             let meeting = "Subject: meet\r\nContent-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n"
             let id = try fixture.microsoft.deliver(Array(meeting.utf8), to: address)
             try fixture.microsoft.setFlag(id, .complete, in: address)
+            try fixture.deliver("draft", folder: "drafts")
             let all = GraphMessage.properties.sorted().joined(separator: ",")
             for options in ["", "?$select=\(all)"] {
                 let prefer = [GraphFixture.immutable, "odata.maxpagesize=200"]

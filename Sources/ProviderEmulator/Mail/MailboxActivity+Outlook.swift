@@ -86,7 +86,17 @@ extension MicrosoftEmulator {
     }
 
     fileprivate func randomMessage(of address: String, _ random: inout SeededRandom) throws(EmulatorError) -> String? {
-        let ids = try messageIDs(of: address)
-        return ids.isEmpty ? nil : random.pick(ids)
+        let place = random.next()
+        return try box(address).read { mailbox in
+            let folders = mailbox.treeFolders
+            let count = folders.reduce(0) { $0 + $1.order.count }
+            guard count > 0 else { return nil }
+            var index = Int(place % UInt64(count))
+            for folder in folders {
+                if index < folder.order.count { return mailbox.immutableID(folder.order[index].key) }
+                index -= folder.order.count
+            }
+            return nil
+        }
     }
 }

@@ -89,6 +89,14 @@ extension OutlookMailbox {
         folders.values.filter { $0.parent == key && $0.key != key }.sorted { ($0.name, $0.key) < ($1.name, $1.key) }
     }
 
+    /// Folders below the root that hold messages, in the order of their keys.
+    var treeFolders: [OutlookFolder] {
+        folders.values.filter { !$0.isSearch && isInTree($0.key) }.sorted { $0.key < $1.key }
+    }
+
+    /// Where all messages of the tree are, oldest first.
+    var positions: [ListPosition] { treeFolders.flatMap(\.order).sorted() }
+
     func id(ofFolder key: Int) -> String { ItemID(key: key, kind: .folder).text(salt: salt) }
 
     /// Display names from below the root, joined with `/`; in a name `/` is written `\/` and `\` is written `\\`.

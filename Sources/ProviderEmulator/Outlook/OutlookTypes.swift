@@ -4,6 +4,7 @@ public struct OutlookProperties: Sendable, Hashable {
     public enum Flag: String, Sendable, Hashable, CaseIterable {
         case notFlagged, complete, flagged
     }
+    /// importance of the schema.
     public enum Importance: String, Sendable, Hashable, CaseIterable {
         case low, normal, high
     }
