@@ -69,7 +69,9 @@ let package = Package(
                 logging,
             ]),
         .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
-        .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
+        .target(
+            name: "ProviderEmulator",
+            dependencies: ["CZlib", "MailHeaders", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [

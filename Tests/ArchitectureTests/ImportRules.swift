@@ -21,7 +21,7 @@ enum ImportRules {
         ],
         "EventAudit": ["MailModel", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
+            "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
         ],
         "mailsync": everythingOfOurs.union([
             "ArgumentParser", "Configuration", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
