@@ -76,8 +76,8 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
-                "MailSync", "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", system, arguments, configuration,
-                lifecycle, logging, metrics,
+                "MailSync", "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system, arguments,
+                configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -133,9 +133,19 @@ let package = Package(
                 crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
+            name: "ProviderConformanceTests",
+            dependencies: [
+                "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
+                "ProviderEmulator", logging,
+            ]),
+        .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
-        .testTarget(name: "MailsyncTests", dependencies: ["mailsync", "MailModel"]),
+        .testTarget(
+            name: "MailsyncTests",
+            dependencies: [
+                "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
+            ]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
             name: "BenchmarksTests",

@@ -8,7 +8,9 @@ public typealias HTTPExchange = @Sendable (HTTPRequest) async throws -> HTTPResp
 /// Our registration with one provider, and where its token endpoint is.
 ///
 /// Protocol: RFC 6749 §6; Google's answers as described at
-/// https://developers.google.com/identity/protocols/oauth2/web-server.
+/// https://developers.google.com/identity/protocols/oauth2/web-server, Microsoft's at
+/// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow. The scope is left out: the new token has
+/// those that were granted.
 public struct OAuthClient: Sendable {
     /// From request to last byte.
     static let timeout = Duration.seconds(20)
@@ -57,7 +59,9 @@ public struct OAuthClient: Sendable {
         return HTTPRequest(
             .post, tokenURL,
             headers: [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")],
-            body: Array(body.utf8), timeout: Self.timeout, responseBytesMax: Self.responseBytesMax)
+            body: Array(body.utf8), timeout: Self.timeout, responseBytesMax: Self.responseBytesMax,
+            // A refresh token that a provider rotates works once.
+            onFreshConnection: true)
     }
 
     /// Every byte but the unreserved ones of RFC 3986 as `%XX`.

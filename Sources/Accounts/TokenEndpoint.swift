@@ -46,11 +46,22 @@ enum TokenEndpoint {
 
     private struct Refusal: Decodable {
         var error: String
+        /// Google's `error_subtype`, Microsoft's `suberror`.
         var subtype: String?
 
         enum CodingKeys: String, CodingKey {
             case error
-            case subtype = "error_subtype"
+            case googleSubtype = "error_subtype"
+            case microsoftSubtype = "suberror"
+        }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            error = try container.decode(String.self, forKey: .error)
+            // Only explains: whatever is not text explains nothing.
+            subtype =
+                (try? container.decode(String.self, forKey: .googleSubtype))
+                ?? (try? container.decode(String.self, forKey: .microsoftSubtype))
         }
     }
 
@@ -96,8 +107,8 @@ enum TokenEndpoint {
         }
     }
 
-    /// An answer other than 200. Only `invalid_grant` concerns the user; a problem with our registration is the
-    /// operator's, and parks nobody.
+    /// An answer other than 200. Only `invalid_grant` and Microsoft's `interaction_required` and its like concern the user; a
+    /// problem with our registration is the operator's, and parks nobody.
     static func failure(_ response: HTTPResponse, provider: ProviderKind, at now: UnixSeconds) -> SyncFailure {
         let name = provider.apiName
         let retryAfter = response.header("retry-after").flatMap { RetryAfter.parse($0, now: now) }
@@ -109,8 +120,12 @@ enum TokenEndpoint {
         // Whatever is not a refusal in the form of RFC 6749 §5.2 is garbage, below.
         let refusal = try? JSONDecoder().decode(Refusal.self, from: Data(response.body))
         switch refusal?.error {
-        case "invalid_grant":
-            return reauthenticate(subtype: refusal?.subtype, name)
+        case "invalid_grant", "interaction_required", "login_required", "consent_required":
+            return reauthenticate(subtype: refusal?.subtype ?? refusal?.error, name)
+        case "temporarily_unavailable", "server_error":
+            return SyncFailure(
+                .retry(after: retryAfter, scope: .account), code: "token_endpoint_busy",
+                "the token endpoint of \(name) asks to try later (\(refusal?.error ?? ""))")
         case "invalid_client", "unauthorized_client":
             return SyncFailure(
                 .stop, code: "oauth_client_rejected",
@@ -126,14 +141,22 @@ enum TokenEndpoint {
     }
 
     private static func reauthenticate(subtype: String?, _ name: String) -> SyncFailure {
-        if subtype == "invalid_rapt" {
-            return SyncFailure(
-                .reauthenticate, code: "invalid_grant",
-                "\(name) asks the user to sign in again (session control of the organisation): connect again")
+        let reason: String
+        switch subtype {
+        case "invalid_rapt":
+            reason = "asks the user to sign in again (session control of the organisation)"
+        case "basic_action", "additional_action", "interaction_required", "login_required":
+            reason = "asks the user to sign in again (a second factor, or another condition of the organisation)"
+        case "consent_required":
+            reason = "asks for the user's or the administrator's consent again"
+        case "bad_token":
+            reason = "no longer accepts the refresh token (the password was changed, or access was revoked)"
+        case "token_expired":
+            reason = "no longer accepts the refresh token (it was not used for too long)"
+        default:
+            reason = "no longer accepts the refresh token (revoked, expired or replaced)"
         }
-        return SyncFailure(
-            .reauthenticate, code: "invalid_grant",
-            "\(name) no longer accepts the refresh token (revoked, expired or replaced): connect again")
+        return SyncFailure(.reauthenticate, code: "invalid_grant", "\(name) \(reason): connect again")
     }
 
     private static func garbage(_ response: HTTPResponse, _ provider: ProviderKind) -> SyncFailure {

@@ -25,6 +25,7 @@ final class EasyHandle {
     /// Sets everything but the receivers of the answer.
     func prepare(_ request: HTTPRequest, _ url: AllowedURL, _ configuration: HTTPTransport.Configuration) throws {
         try set(CURLOPT_URL, url.text)
+        if let unixSocket = request.unixSocket { try set(CURLOPT_UNIX_SOCKET_PATH, unixSocket) }
         try set(CURLOPT_USERAGENT, configuration.userAgent)
         try setSafety(configuration)
         try setLimits(request, configuration)
@@ -61,8 +62,11 @@ final class EasyHandle {
     }
 
     private func setLimits(_ request: HTTPRequest, _ configuration: HTTPTransport.Configuration) throws {
+        try set(CURLOPT_FRESH_CONNECT, request.onFreshConnection ? 1 : 0)
         try set(CURLOPT_TIMEOUT_MS, request.timeout.curlMilliseconds)
         try set(CURLOPT_CONNECTTIMEOUT_MS, configuration.connectTimeout.curlMilliseconds)
+        // A body that is taken as it arrives may pause.
+        guard request.onBody == nil else { return }
         try set(CURLOPT_LOW_SPEED_TIME, configuration.slowSeconds.clampedForCurl)
         try set(CURLOPT_LOW_SPEED_LIMIT, configuration.slowBytesPerSecond.clampedForCurl)
     }

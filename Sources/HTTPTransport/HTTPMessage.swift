@@ -13,10 +13,18 @@ public struct HTTPRequest: Sendable {
     public var timeout: Duration
     /// A longer body ends the request with ``TransportError/tooLarge(limitBytes:)``.
     public var responseBytesMax: Int
+    /// Never sent over a connection used before: libcurl repeats a request when a reused connection turns out to be dead,
+    /// which must not happen to one that counts twice when it arrives twice.
+    public var onFreshConnection: Bool
+    /// Connects to this Unix-domain socket (a path of at most 107 bytes); the URL's host is then only a name.
+    public var unixSocket: String?
+    /// Takes the answer's body piece by piece as it arrives; the answer then has none, pauses may be of any length, and
+    /// ``responseBytesMax`` does not count. Called on the transport's thread: it hands over and never blocks.
+    public var onBody: (@Sendable ([UInt8]) -> Void)?
 
     public init(
         _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
-        timeout: Duration = .seconds(60), responseBytesMax: Int = 32 * 1024 * 1024
+        timeout: Duration = .seconds(60), responseBytesMax: Int = 32 * 1024 * 1024, onFreshConnection: Bool = false
     ) {
         self.method = method
         self.url = url
@@ -24,6 +32,7 @@ public struct HTTPRequest: Sendable {
         self.body = body
         self.timeout = timeout
         self.responseBytesMax = responseBytesMax
+        self.onFreshConnection = onFreshConnection
     }
 }
 

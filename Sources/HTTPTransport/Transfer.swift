@@ -23,7 +23,7 @@ final class Transfer {
                 Transfer.receive(bytes, size * count, context) { $0.builder.addHeaderLine($1) }
             },
             body: { bytes, size, count, context in
-                Transfer.receive(bytes, size * count, context) { $0.builder.addBody($1) }
+                Transfer.receive(bytes, size * count, context) { $0.takeBody($1) }
             })
     }
 
@@ -35,6 +35,12 @@ final class Transfer {
             return .failure(TransportError.connection("\(submission.url.origin): the answer broke off in its headers"))
         }
         return .success(builder.response(status: easy.status))
+    }
+
+    private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let onBody = submission.request.onBody else { return builder.addBody(bytes) }
+        if !bytes.isEmpty { onBody(Array(bytes)) }
+        return true
     }
 
     /// Not within ``deadline``.

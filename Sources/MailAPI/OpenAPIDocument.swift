@@ -230,7 +230,12 @@ enum OpenAPIDocument {
               }
             },
             "schemas": {
-              "Provider": {"type": "string", "enum": ["google"]},
+              "Provider": {"type": "string", "enum": ["google", "microsoft"]},
+              "ProviderName": {
+                "type": "string",
+                "enum": ["google", "microsoft", "outlook"],
+                "description": "outlook is another name of microsoft."
+              },
               "InboxID": {
                 "type": "string",
                 "minLength": 1,
@@ -242,9 +247,9 @@ enum OpenAPIDocument {
                 "type": "object",
                 "required": ["provider", "access_token", "refresh_token", "expires_in"],
                 "properties": {
-                  "provider": {"$ref": "#/components/schemas/Provider"},
-                  "access_token": {"type": "string", "minLength": 1, "maxLength": 8192},
-                  "refresh_token": {"type": "string", "minLength": 1, "maxLength": 8192},
+                  "provider": {"$ref": "#/components/schemas/ProviderName"},
+                  "access_token": {"type": "string", "minLength": 1, "maxLength": 16384},
+                  "refresh_token": {"type": "string", "minLength": 1, "maxLength": 16384},
                   "expires_in": {
                     "type": "integer",
                     "minimum": 0,
@@ -271,7 +276,7 @@ enum OpenAPIDocument {
               "Sync": {
                 "type": "object",
                 "properties": {
-                  "provider": {"$ref": "#/components/schemas/Provider"},
+                  "provider": {"$ref": "#/components/schemas/ProviderName"},
                   "inbox_id": {"$ref": "#/components/schemas/InboxID"}
                 },
                 "description": "Which accounts; all of the user's without fields."
@@ -288,7 +293,7 @@ enum OpenAPIDocument {
                 "type": "object",
                 "required": ["provider"],
                 "properties": {
-                  "provider": {"$ref": "#/components/schemas/Provider"},
+                  "provider": {"$ref": "#/components/schemas/ProviderName"},
                   "inbox_id": {"$ref": "#/components/schemas/InboxID"},
                   "erase": {"type": "boolean", "enum": [false], "default": false}
                 }

@@ -48,7 +48,7 @@ struct RequestFields {
 
 extension RequestFields {
     /// Bytes of a token; Google's are 2048 at most.
-    static let tokenBytesMax = 8192
+    static let tokenBytesMax = 16 * 1024
 
     /// A token goes into a header later: visible ASCII without spaces.
     func token(_ name: String) throws -> Secret {

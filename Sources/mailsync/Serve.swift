@@ -40,8 +40,7 @@ struct Serve: AsyncParsableCommand {
             var reader = SettingReader(values)
             return (try ServiceConfiguration(values), LogSettings.read(&reader))
         } catch let problems as ConfigurationProblems {
-            let lines = problems.problems.map { "  \($0)" }.joined(separator: "\n")
-            throw ValidationError("the configuration is not usable:\n" + lines)
+            throw ValidationError(problems.forTerminal)
         }
     }
 }

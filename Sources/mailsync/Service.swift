@@ -1,7 +1,6 @@
 import Accounts
 import EventAudit
 import Foundation
-import GmailProvider
 import HTTPTransport
 import JetStream
 import Logging
@@ -18,14 +17,9 @@ import ServiceLifecycle
 struct Service: Sendable {
     let configuration: ServiceConfiguration
     private let logger: Logger
-    private let lock: DataDirectoryLock
-    private let vault: TokenVault
-    private let registry: AccountRegistry
-    private let stores: UserStores
-    private let nats: NatsAccess
-    private let publisher: JetStreamPublisher
-    private let transport: HTTPTransport
-    private let tokens: TokenSource
+    private let data: LocalData
+    private let access: ProviderAccess
+    private let stream: StreamAccess
     private let keySet: KeySetCache
     private let api: MailAPIServer
     private let group: ServiceGroup
@@ -39,68 +33,63 @@ struct Service: Sendable {
         let time = SystemTime()
 
         // The data directory is ours alone.
-        let directory = configuration.dataDirectory
-        try DataDirectory.prepare(directory)
-        let lock = try DataDirectoryLock(directory: directory)
+        let data = try LocalData.open(configuration, time: time, logger: logger)
+        let stores = data.stores
+        let operatorToken = try configuration.loadOperatorToken(logger: logger)
         let metrics = PrometheusMetrics.installed
         let refreshes = TokenRefreshes()
 
-        // Secrets, accounts and their tokens.
-        let operatorToken = try configuration.loadOperatorToken(logger: logger)
-        let keys = try configuration.loadEncryptionKeys(logger: logger)
-        let vault = try TokenVault(path: configuration.authDatabasePath, keys: keys)
-        try await vault.checkKeys()
-        let registry = try AccountRegistry(path: "\(directory)/control.db")
-
-        // One store per user.
-        let stores = UserStores(directory: "\(directory)/users", time: time, logger: logger) { user in
-            SequenceFloor(try await registry.floor(of: user))
-        }
+        // Accounts, their tokens, and the providers.
+        let access = try await ProviderAccess.open(configuration, refreshes: refreshes, time: time, logger: logger)
 
         // The stream, and the one dispatcher that publishes to it.
-        let nats = try await NatsAccess.open(configuration, logger: logger)
-        let publisher = try await JetStreamPublisher.connect(
-            nats.configuration, stream: configuration.stream.jetStream, logger: logger)
+        let stream = try await StreamAccess.open(configuration, logger: logger)
         let behind = BehindStreamRelay()
         let dispatcher = OutboxDispatcher(
-            stores: stores, publisher: decorate(publisher), settings: configuration.stream.dispatch, time: time,
+            stores: stores, publisher: decorate(stream.publisher), settings: configuration.stream.dispatch, time: time,
             logger: logger, onBehind: { user in await behind.tell(user) })
 
-        // Providers, and the workers that ask them.
-        let transport = HTTPTransport(logger: logger)
-        let clients = configuration.google.oauthClients(over: transport)
-        let tokens = TokenSource(vault: vault, clients: clients, time: time) { refreshes.note($1) }
-        let reserve = DiskReserve(directory: directory, limit: configuration.diskReserve) { time.nowMilliseconds() }
+        // The workers that ask providers.
+        let reserve = DiskReserve(directory: configuration.dataDirectory, limit: configuration.diskReserve) {
+            time.nowMilliseconds()
+        }
         let manager = SyncManager(
             settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
-            stores: stores, vault: vault, tokens: tokens,
-            providers: [configuration.gmailProvider(over: transport, time: time, logger: logger)],
-            budgets: [.google: Budgets(limits: configuration.google.quota, time: time)],
+            stores: stores, vault: access.vault, tokens: access.tokens, providers: access.providers,
+            budgets: access.budgets,
             hooks: SyncHooks(committed: { dispatcher.wake($0) }, obstacle: { reserve.obstacle() }),
             time: time, logger: logger)
         behind.connect { user in await manager.storeFoundBehindStream(user) }
 
-        // The API, last: it is up when everything behind it is.
+        // The API and the control socket, last: they are up when everything behind them is.
+        let transport = access.transport
         let keySet = KeySetCache(url: configuration.jwt.jwksURL, time: time, logger: logger) { request in
             try await transport.send(request)
         }
         let api = MailAPIServer(
             configuration: configuration.api,
             commands: ServiceCommands(
-                streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher, publisher: publisher,
-                refreshes: refreshes, obstacle: { reserve.obstacle() }, startedAt: time.now(), time: time),
+                streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher,
+                publisher: stream.publisher, refreshes: refreshes, obstacle: { reserve.obstacle() },
+                startedAt: time.now(), time: time),
             verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             operatorToken: operatorToken, metrics: metrics, time: time, logger: logger)
+        let control = ControlServer(
+            socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,
+            context: ControlContext(
+                configuration, data: data, access: access, stream: stream,
+                running: .init(manager: manager, dispatcher: dispatcher), time: time, logger: logger))
 
-        // Stopped in reverse: first the API, then the workers, then the dispatcher.
+        // Stopped in reverse: first who is asked from outside, then the workers, then the dispatcher.
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: dispatcher), .init(service: manager), .init(service: api)],
+                services: [
+                    .init(service: dispatcher), .init(service: manager), .init(service: api), .init(service: control),
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         return Service(
-            configuration: configuration, logger: logger, lock: lock, vault: vault, registry: registry, stores: stores,
-            nats: nats, publisher: publisher, transport: transport, tokens: tokens, keySet: keySet, api: api,
-            group: group)
+            configuration: configuration, logger: logger, data: data, access: access, stream: stream, keySet: keySet,
+            api: api, group: group)
     }
 
     /// Runs until SIGTERM, SIGINT, cancellation or ``stop()``; then closes everything.
@@ -120,18 +109,10 @@ struct Service: Sendable {
     func stop() async { await group.triggerGracefulShutdown() }
 
     private func close() async {
-        await tokens.settle()
-        await stores.close()
-        do {
-            try await vault.close()
-            try registry.close()
-        } catch {
-            logger.error("not closed cleanly", metadata: ["error": "\(error)"])
-        }
-        await publisher.close()
         await keySet.shutdown()
-        await transport.shutdown()
-        await nats.close()
+        await access.close(logger: logger)
+        await data.close(logger: logger)
+        await stream.close()
         logger.info("stopped")
     }
 
@@ -144,19 +125,14 @@ struct Service: Sendable {
     }
 
     /// How to reach the stream.
-    var natsConfiguration: NatsConfiguration { nats.configuration }
-    var natsDescription: String { nats.description }
+    var natsConfiguration: NatsConfiguration { stream.nats.configuration }
+    var natsDescription: String { stream.nats.description }
 
     /// The events of a user, as the store renders them.
     func storedEvents(of user: UserID) async throws -> [StoredEvent] {
-        let events = try await stores.useExisting(user) { store in
+        let events = try await data.stores.useExisting(user) { store in
             try await store.read { try $0.events(after: 0, limit: .max) }
         }
         return (events ?? []).map { StoredEvent(id: $0.id, payload: $0.payload()) }
     }
-}
-
-extension SequenceFloor {
-    /// What the registry keeps, in the store's terms.
-    fileprivate init(_ floor: UserFloor) { self.init(lastSeq: floor.lastSeq, generation: floor.generation) }
 }

@@ -48,6 +48,47 @@ import Testing
         #expect(failure?.message.contains("GOOGLE_CLIENT_ID") == true)
     }
 
+    @Test(
+        .enabled(if: SharedMaterial.specs != nil),
+        arguments: [
+            ("ms-400-AADSTS50076-mfa.json", "second factor"),
+            ("ms-400-AADSTS50173-password-changed.json", "password was changed"),
+            ("ms-400-AADSTS65001-consent.json", "consent"), ("ms-400-AADSTS70008-multi-codes.json", "expired"),
+            ("ms-400-AADSTS700082-inactive-90d.json", "not used for too long"),
+            ("ms-400-AADSTS9002313-malformed.json", "no longer accepts"),
+        ])
+    func microsoftsRefusalsOfAGrantAreTheUsers(_ file: String, _ words: String) throws {
+        let failure = failure(400, String(decoding: try specification("oauth/\(file)"), as: UTF8.self))
+        #expect(failure?.decision == .reauthenticate)
+        #expect(failure?.code == "invalid_grant")
+        #expect(failure?.message.contains(words) == true, "\(failure?.message ?? "")")
+        #expect(failure?.message.contains("AADSTS") == false, "the provider's text is not repeated")
+    }
+
+    @Test(arguments: ["interaction_required", "login_required", "consent_required"])
+    func aSignInThatMicrosoftAsksForIsTheUsers(_ error: String) {
+        let body = #"{"error":"\#(error)","error_codes":[50079],"claims":"{}","suberror":7}"#
+        #expect(failure(400, body)?.decision == .reauthenticate)
+    }
+
+    @Test(.enabled(if: SharedMaterial.specs != nil)) func microsoftsAnswerRotatesTheRefreshToken() throws {
+        let answer = try tokens(200, String(decoding: specification("oauth/ms-refresh-200.json"), as: UTF8.self))
+        #expect(answer.refresh.revealed != "old-refresh")
+        #expect(answer.expiry == 4599)
+    }
+
+    @Test(.enabled(if: SharedMaterial.specs != nil)) func aWrongMicrosoftSecretIsTheOperatorsProblem() throws {
+        let body = try specification("oauth/ms-401-AADSTS7000215-invalid_client.json")
+        let failure = TokenEndpoint.failure(HTTPResponse(status: 401, body: body), provider: .microsoft, at: 0)
+        #expect(failure.decision == .stop)
+        #expect(failure.message.contains("MICROSOFT_CLIENT_SECRET"))
+    }
+
+    @Test(arguments: ["temporarily_unavailable", "server_error"]) func aPassingTroubleIsTriedAgain(_ error: String) {
+        let failure = failure(400, #"{"error":"\#(error)"}"#, headers: [("retry-after", "3")])
+        #expect(failure?.decision == .retry(after: .seconds(3), scope: .account))
+    }
+
     @Test(arguments: ["unauthorized_client", "invalid_request", "invalid_scope", "admin_policy_enforced"])
     func otherRefusalsStopWithoutParkingTheUser(_ error: String) {
         #expect(failure(400, #"{"error":"\#(error)"}"#)?.decision == .stop)

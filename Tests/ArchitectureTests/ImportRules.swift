@@ -24,7 +24,7 @@ enum ImportRules {
             "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
         ],
         "mailsync": everythingOfOurs.union([
-            "ArgumentParser", "Configuration", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
+            "ArgumentParser", "Configuration", "Hummingbird", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
         ]),
         "MailTestSupport": ["MailModel", "JetStream", "Logging"],
         "Benchmarks": everythingOfOurs.union(["ArgumentParser", "GRDB", "Logging", "MailTestSupport", "PlainLimits"]),

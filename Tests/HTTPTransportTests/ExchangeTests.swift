@@ -157,4 +157,27 @@ struct ExchangeTests {
         }
         #expect(response.body == Array("proxied http://127.0.0.1:9/direct".utf8))
     }
+
+    @Test("a request that must not arrive twice is not repeated when a kept connection turns out dead")
+    func freshConnection() async throws {
+        let posts = Mutex(0)
+        let server = try LoopbackServer { connection, request in
+            guard request.method == "POST" else {
+                try connection.answer()
+                return true
+            }
+            posts.withLock { $0 += 1 }
+            return false
+        }
+        try await withTransport { transport in
+            for (fresh, arrivals) in [(true, 1), (false, 3)] {
+                _ = try await transport.send(HTTPRequest(.get, server.url))
+                await #expect(throws: TransportError.self) {
+                    try await transport.send(HTTPRequest(.post, server.url, body: [1], onFreshConnection: fresh))
+                }
+                // Over the kept connection libcurl sends it a second time: what the first one shows cannot be had then.
+                #expect(posts.withLock { $0 } == arrivals)
+            }
+        }
+    }
 }

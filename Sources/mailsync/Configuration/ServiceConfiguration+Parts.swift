@@ -10,8 +10,19 @@ import MailSync
 
 /// The configuration, in the terms of the parts it configures.
 extension ServiceConfiguration {
-    func gmailProvider(over transport: HTTPTransport, time: any TimeSource, logger: Logger) -> GmailProvider {
-        GmailProvider(configuration: gmail, transport: transport, time: time, logger: logger)
+    /// The adapters: nothing but this knows which providers there are.
+    func providers(over transport: HTTPTransport, time: any TimeSource, logger: Logger) -> [any MailProvider] {
+        [GmailProvider(configuration: gmail, transport: transport, time: time, logger: logger)]
+    }
+
+    /// Our registrations with the providers that have credentials.
+    func oauthClients(over transport: HTTPTransport) -> [OAuthClient] {
+        google.oauthClients(over: transport) + microsoft.oauthClients(over: transport)
+    }
+
+    /// Each provider's quota, in its own units.
+    func budgets(time: any TimeSource) -> [ProviderKind: Budgets] {
+        [.google: Budgets(limits: google.quota, time: time)]
     }
 
     private var gmail: GmailConfiguration {
@@ -26,10 +37,10 @@ extension ServiceConfiguration {
         var limits = MailAPIConfiguration.Limits()
         limits.requestsPerSecond = Double(http.ratePerUserPerSecond)
         limits.requestBurst = Double(http.ratePerUserPerSecond)
-        let missing = google.missingVariables
+        let missing = [ProviderKind.google: google.missingVariables, .microsoft: microsoft.missingVariables]
         return MailAPIConfiguration(
             host: http.host, port: http.port, corsOrigins: http.corsOrigins,
-            missingCredentials: missing.isEmpty ? [:] : [.google: missing], limits: limits)
+            missingCredentials: missing.filter { !$0.value.isEmpty }, limits: limits)
     }
 }
 
@@ -85,6 +96,23 @@ extension ServiceConfiguration.Google {
         return [
             OAuthClient(
                 provider: .google, clientID: clientID, clientSecret: Secret(clientSecret), tokenURL: tokenURL,
+                send: { try await transport.send($0) })
+        ]
+    }
+}
+
+extension ServiceConfiguration.Microsoft {
+    /// The variables without which no account can be connected.
+    var missingVariables: [String] {
+        [("MICROSOFT_CLIENT_ID", clientID), ("MICROSOFT_CLIENT_SECRET", clientSecret)].filter { $0.1 == nil }.map(\.0)
+    }
+
+    /// Our registration with Microsoft; none without credentials.
+    func oauthClients(over transport: HTTPTransport) -> [OAuthClient] {
+        guard let clientID, let clientSecret else { return [] }
+        return [
+            OAuthClient(
+                provider: .microsoft, clientID: clientID, clientSecret: Secret(clientSecret), tokenURL: tokenURL,
                 send: { try await transport.send($0) })
         ]
     }

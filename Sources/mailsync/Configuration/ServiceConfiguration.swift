@@ -13,6 +13,7 @@ struct ServiceConfiguration: Sendable {
     var stream: Stream
     var jwt: JWT
     var google: Google
+    var microsoft: Microsoft
     var syncInterval: Duration
     var eventHeaders: HeaderSelection
     var outboxRowsMax: Int
@@ -62,8 +63,16 @@ struct ServiceConfiguration: Sendable {
         var unitCosts: GmailUnitCosts
     }
 
+    struct Microsoft: Sendable {
+        var clientID: String?
+        var clientSecret: String?
+        var apiURL: String
+        var tokenURL: String
+    }
+
+    /// - Parameter serves: false for a command that serves no users, and so needs no issuer of their tokens.
     /// - Throws: ``ConfigurationProblems`` naming everything that is wrong.
-    init(_ values: SettingValues) throws {
+    init(_ values: SettingValues, serves: Bool = true) throws {
         var read = SettingReader(values)
         dataDirectory = read.text("DATA_DIR", default: "data")
         authDatabasePath = read.text("AUTH_DB_PATH", default: "\(dataDirectory)/auth.db")
@@ -72,8 +81,9 @@ struct ServiceConfiguration: Sendable {
         http = Self.http(&read)
         nats = Self.nats(&read)
         stream = Self.stream(&read)
-        jwt = Self.jwt(&read)
+        jwt = Self.jwt(&read, required: serves)
         google = Self.google(&read)
+        microsoft = Self.microsoft(&read)
         syncInterval = read.duration(
             "SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
         eventHeaders = read.read("EVENT_HEADERS", default: .standard, accepted: "all, or header names", Self.headers)
@@ -128,8 +138,9 @@ struct ServiceConfiguration: Sendable {
                 "STREAM_DUPLICATE_WINDOW", default: .seconds(600), in: .milliseconds(100)...(.seconds(86_400))))
     }
 
-    private static func jwt(_ read: inout SettingReader) -> JWT {
-        let url = read.requiredURL("BETTER_AUTH_JWKS_URL")
+    private static func jwt(_ read: inout SettingReader, required: Bool) -> JWT {
+        let variable = "BETTER_AUTH_JWKS_URL"
+        let url = required ? read.requiredURL(variable) : read.url(variable, default: "")
         let origin = origin(of: url) ?? ""
         return JWT(
             jwksURL: url, issuer: read.text("JWT_ISSUER", default: origin),
@@ -147,6 +158,14 @@ struct ServiceConfiguration: Sendable {
             revokeURL: read.url("GOOGLE_REVOKE_URL", default: "https://oauth2.googleapis.com/revoke"),
             unitsPerMinute: read.integer("GMAIL_UNITS_PER_MINUTE", default: 6000, in: 60...1_000_000_000),
             unitCosts: costs)
+    }
+
+    private static func microsoft(_ read: inout SettingReader) -> Microsoft {
+        Microsoft(
+            clientID: read.optional("MICROSOFT_CLIENT_ID"), clientSecret: read.optional("MICROSOFT_CLIENT_SECRET"),
+            apiURL: read.url("GRAPH_API_URL", default: "https://graph.microsoft.com/v1.0"),
+            tokenURL: read.url(
+                "MICROSOFT_TOKEN_URL", default: "https://login.microsoftonline.com/common/oauth2/v2.0/token"))
     }
 
     private static func file(_ variable: String, _ read: inout SettingReader) -> String? {

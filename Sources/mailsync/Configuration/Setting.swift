@@ -53,6 +53,12 @@ struct Setting: Sendable {
         Setting("GOOGLE_REVOKE_URL", "https://oauth2.googleapis.com/revoke", "Google's revocation endpoint"),
         Setting("GMAIL_UNITS_PER_MINUTE", "6000", "Gmail quota units per account and minute"),
         Setting("GMAIL_UNIT_COSTS", "Google's table of 2026", "units per method, as messages.get=20,…"),
+        Setting("MICROSOFT_CLIENT_ID", "none", "OAuth client (application) of Microsoft"),
+        Setting("MICROSOFT_CLIENT_SECRET", "none", "its secret", secret: true),
+        Setting("GRAPH_API_URL", "https://graph.microsoft.com/v1.0", "Microsoft Graph"),
+        Setting(
+            "MICROSOFT_TOKEN_URL", "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+            "Microsoft's token endpoint"),
         Setting("SYNC_INTERVAL", "30s", "time between passes of an idle account"),
         Setting("EVENT_HEADERS", "the usual fourteen", "headers carried in events, comma-separated, or all"),
         Setting("OUTBOX_MAX_ROWS", "50000", "waiting events per user at which its backfill pauses"),

@@ -62,4 +62,9 @@ struct ConfigurationProblems: Error, CustomStringConvertible, Equatable {
     init(_ problems: [String]) { self.problems = problems }
 
     var description: String { problems.joined(separator: "\n") }
+
+    /// One problem a line, below what they are about.
+    var forTerminal: String {
+        "the configuration is not usable:\n" + problems.map { "  \($0)" }.joined(separator: "\n")
+    }
 }
