@@ -106,7 +106,7 @@ let package = Package(
         .testTarget(
             name: "OutlookProviderTests",
             dependencies: [
-                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "ProviderClient",
+                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "MailSync", "ProviderClient",
                 "ProviderEmulator", "MailTestSupport", logging,
             ]),
         .testTarget(
