@@ -39,7 +39,7 @@ import Testing
                         "updated \(ids[2]) +IMPORTANT -", "updated \(ids[3]) +Blue,category:UNREAD -",
                         "updated \(ids[4]) +TRASH -INBOX", "deleted \(ids[5])",
                     ].sorted())
-            #expect(try await outlook.news {}.isEmpty)
+            #expect(try await outlook.news().isEmpty)
         }
     }
 
@@ -50,10 +50,10 @@ import Testing
                 try outlook.graph.holdDelta(of: address, folder: held)
                 let first = try await outlook.news { try outlook.move(ids[0], to: "archive") }
                 try outlook.graph.releaseDelta(of: address, folder: held)
-                let second = try await outlook.news {}
+                let second = try await outlook.news()
                 #expect(first + second == ["updated \(ids[0]) +ARCHIVE -INBOX"], "\(held)")
                 try await outlook.expectInStep()
-                #expect(try await outlook.news {}.isEmpty)
+                #expect(try await outlook.news().isEmpty)
             }
         }
     }
@@ -107,12 +107,10 @@ import Testing
 
     @Test func whatLeavesTheTreeIsDeletedAndMayComeBack() async throws {
         try await live { outlook, ids in
-            #expect(
-                try await outlook.news { try outlook.move(ids[0], to: "recoverableitemsdeletions") }
-                    == ["deleted \(ids[0])"])
-            #expect(
-                try await outlook.news { try outlook.move(ids[0], to: "inbox") }
-                    == ["updated \(ids[0]) + - restored"])
+            let away = try await outlook.news { try outlook.move(ids[0], to: "recoverableitemsdeletions") }
+            #expect(away == ["deleted \(ids[0])"])
+            let back = try await outlook.news { try outlook.move(ids[0], to: "inbox") }
+            #expect(back == ["updated \(ids[0]) + - restored"])
             try await outlook.expectInStep()
         }
     }
@@ -120,8 +118,10 @@ import Testing
     @Test func mailThatComesIntoScopeIsReceived() async throws {
         try await live { outlook, _ in
             var id = ""
-            #expect(try await outlook.news { id = try outlook.deliver("spam", to: "junkemail") }.isEmpty)
-            #expect(try await outlook.news { try outlook.move(id, to: "inbox") } == ["received \(id)"])
+            let unseen = try await outlook.news { id = try outlook.deliver("spam", to: "junkemail") }
+            #expect(unseen.isEmpty)
+            let seen = try await outlook.news { try outlook.move(id, to: "inbox") }
+            #expect(seen == ["received \(id)"])
             guard case .received(let message)? = try await outlook.events().last?.body else {
                 Issue.record("not received")
                 return
@@ -153,7 +153,7 @@ import Testing
             #expect(lines.filter { $0.hasSuffix("+New -Old") }.count == OutlookSession.storedMax + 20)
             #expect(lines.filter { $0.hasSuffix("+New/Child -Old/Child") }.count == 1)
             try await outlook.expectInStep()
-            #expect(try await outlook.news {}.isEmpty)
+            #expect(try await outlook.news().isEmpty)
         }
     }
 
@@ -184,25 +184,18 @@ import Testing
             let id = try outlook.deliver("one", to: folder)
             try await outlook.pass()
             let trash = try outlook.graph.folders(of: address).first { $0.wellKnownName == "deleteditems" }?.name ?? ""
-            #expect(
-                try await outlook.news { try outlook.graph.moveFolder(folder, to: "deleteditems", in: address) }
-                    == ["updated \(id) +\(trash)/Projects -Projects"])
+            let away = try await outlook.news {
+                try outlook.graph.moveFolder(folder, to: "deleteditems", in: address)
+            }
+            #expect(away == ["updated \(id) +\(trash)/Projects -Projects"])
             var new = ""
-            #expect(try await outlook.news { new = try outlook.deliver("two", to: folder) }.isEmpty)
+            let unseen = try await outlook.news { new = try outlook.deliver("two", to: folder) }
+            #expect(unseen.isEmpty)
             let back = try await outlook.news {
                 try outlook.graph.moveFolder(folder, to: "msgfolderroot", in: address)
             }
             #expect(
                 back.sorted() == ["received \(new)", "updated \(id) +Projects -\(trash)/Projects"].sorted())
-        }
-    }
-
-    @Test func aDraftIsReceivedWhenItIsSent() async throws {
-        try await live { outlook, _ in
-            var id = ""
-            #expect(try await outlook.news { id = try outlook.deliver("draft", to: "drafts") }.isEmpty)
-            _ = id
-            #expect(try await outlook.news {}.isEmpty)
         }
     }
 

@@ -80,8 +80,9 @@ struct OutlookFixture {
     /// One pass with a session of its own, as after a restart of the process.
     ///
     /// - Parameter slice: so many batches of a backfill, then the pass gives its place to others.
+    /// - Returns: true when everything is stored; false when the slice was over.
     @discardableResult
-    func pass(slice: Int = .max) async throws -> PassResult {
+    func pass(slice: Int = .max) async throws -> Bool {
         let asked = Counter()
         let context = PassContext(
             stores: stores, time: time, outboxRowsMax: 1_000_000, obstacle: { nil }, takeWake: { false },
@@ -89,14 +90,15 @@ struct OutlookFixture {
                 asked.increment()
                 return asked.current > slice
             }, committed: { _ in })
-        return try await SyncPass(account: key, session: session(), context: context, mailboxKnown: true).run()
+        let pass = SyncPass(account: key, session: session(), context: context, mailboxKnown: true)
+        return try await pass.run() == .caughtUp
     }
 
     /// Passes until one succeeds; each failure must be one that is tried again.
     func settle(_ location: SourceLocation = #_sourceLocation) async throws {
         for _ in 0..<40 {
             do {
-                if try await pass() == .caughtUp { return }
+                if try await pass() { return }
             } catch let failure as SyncFailure {
                 guard case .retry = failure.decision else { throw failure }
             }
@@ -116,7 +118,7 @@ struct OutlookFixture {
     }
 
     /// The lines of the events that a pass adds, in order; `account.*` left out.
-    func news(_ body: () throws -> Void) async throws -> [String] {
+    func news(_ body: () throws -> Void = {}) async throws -> [String] {
         let seq = try await lastSeq()
         try body()
         try await pass()
@@ -129,7 +131,10 @@ struct OutlookFixture {
         try await stores.use(key.user) { try await $0.read(body) }
     }
 
-    func state() async throws -> AccountSync { try #require(try await read { [key] in try $0.account(key) }) }
+    func state() async throws -> AccountSync {
+        let state = try await read { [key] in try $0.account(key) }
+        return try #require(state)
+    }
     func events(after seq: Int64 = 0) async throws -> [MailEvent] {
         try await read { try $0.events(after: seq, limit: 1_000_000) }
     }
