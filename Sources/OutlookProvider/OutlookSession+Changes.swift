@@ -140,7 +140,7 @@ extension OutlookSession {
         guard let last = ids.last else { return false }
         // Two things say so, the folder and the message itself: "not found" is believed at once.
         let outcome = try await reader(position, version: position.nextVersion).read(
-            ids, known: known, believesGone: true)
+            ids, known: known, knownGone: Set(ids))
         if round?.hasReadTree == false, outcome.changes.values.contains(where: \.isRemoval) {
             position.treeLink = nil
             batch.labels = try await readTree(&position)

@@ -69,7 +69,8 @@ extension OutlookSession {
         }
         let plan = try await plan(listed, position, known)
         let reads = Array(plan.toRead.prefix(Self.readMax))
-        let outcome = try await reader(position, version: version).read(reads, known: known)
+        let outcome = try await reader(position, version: version).read(
+            reads, known: known, knownGone: plan.removed)
         batch.changes += plan.changes
         batch.take(outcome, order: reads)
         // What could not be read yet brings the page back: the rest of it is known by then.

@@ -57,7 +57,7 @@ import Testing
 
     @Test func foldersAreNestedAndSearchFoldersSkipped() async throws {
         try await OutlookFixture.run { outlook in
-            let parent = try outlook.graph.createFolder("A/B", in: OutlookFixture.address)
+            let parent = try outlook.graph.createFolder("A.B", in: OutlookFixture.address)
             let child = try outlook.graph.createFolder("C\\D", in: OutlookFixture.address, parent: parent)
             let hidden = try outlook.graph.createFolder("Hidden", in: OutlookFixture.address, isHidden: true)
             let inside = try outlook.graph.createFolder("Inside", in: OutlookFixture.address, parent: hidden)
@@ -70,13 +70,13 @@ import Testing
                 if case .account(.labels(let labels)) = event.body { labels } else { nil }
             }
             let announced = try #require(labels.last)
-            #expect(announced.contains(MailLabel(id: "A\\/B/C\\\\D", name: "A/B/C\\D", type: "user")))
+            #expect(announced.contains(MailLabel(id: "A.B/C\\\\D", name: "A.B/C\\D", type: "user")))
             #expect(announced.contains { $0.id == "INBOX" && $0.type == "system" })
             guard case .received(let message)? = try await outlook.events().first(where: { $0.line != nil })?.body else {
                 Issue.record("nothing received")
                 return
             }
-            #expect(message.labels == ["A\\/B/C\\\\D", "UNREAD"])
+            #expect(message.labels == ["A.B/C\\\\D", "UNREAD"])
         }
     }
 

@@ -64,10 +64,13 @@ import Testing
         #expect(try plan(removed, stored: ["a"]) == gone)
         #expect(try plan("\(removed),\(content)", stored: ["a"]) == gone)
         #expect(try plan("\(content),\(removed),\(removed)", stored: ["a"]) == gone)
-        #expect(try plan(removed) == .init() && plan(removed, gone: ["a"]) == .init())
+        #expect(try plan(removed, gone: ["a"]) == .init() && plan(removed, gaps: ["a"]) == .init())
         // Came and went, or went and came: the message itself tells.
-        #expect(try plan("\(content),\(removed)") == .init(toRead: ["a"]))
-        #expect(try plan("\(removed),\(content)") == .init(toRead: ["a"]))
+        for page in [removed, "\(content),\(removed)", "\(removed),\(content)"] {
+            #expect(try plan(page) == .init(toRead: ["a"], removed: ["a"]))
+            let trash = FolderTree.Place(folder: "T", label: "TRASH", isInScope: false)
+            #expect(try plan(page, at: trash) == .init())
+        }
     }
 
     @Test func theLastMentionCounts() throws {
