@@ -62,13 +62,14 @@ let package = Package(
         .target(
             name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
+        .target(name: "MailRecovery", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
                 "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
                 logging,
             ]),
-        .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
+        .target(name: "EventAudit", dependencies: ["MailModel", "MailStore", crypto]),
         .target(
             name: "ProviderEmulator",
             dependencies: ["CZlib", "MailHeaders", "MailModel", hummingbird, crypto, logging]),
@@ -76,8 +77,8 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
-                "MailSync", "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system, arguments,
-                configuration, lifecycle, logging, metrics,
+                "MailSync", "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
+                arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -124,6 +125,9 @@ let package = Package(
                 "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
             ]),
         .testTarget(
+            name: "MailRecoveryTests",
+            dependencies: ["MailRecovery", "MailStore", "MailModel", "MailTestSupport", logging]),
+        .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
         .testTarget(
@@ -146,7 +150,7 @@ let package = Package(
             dependencies: [
                 "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
             ]),
-        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
+        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
         .testTarget(
             name: "BenchmarksTests",
             dependencies: ["Benchmarks", "MailModel", "MailStore", "MailTestSupport", logging]),

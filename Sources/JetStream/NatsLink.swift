@@ -69,12 +69,14 @@ final class NatsLink {
         return NatsConfiguration(url: url).addresses
     }
 
-    /// Hands a message to the connection; the answer arrives under `token`. Nil when it was accepted.
-    func send(_ subject: String, token: String, messageID: String?, payload: [UInt8]) -> Answer? {
+    /// Hands a message to the connection; the answer, if one is asked for, arrives under `token`. Nil when it was
+    /// accepted.
+    func send(_ subject: String, token: String?, messageID: String?, payload: [UInt8]) -> Answer? {
         var message: OpaquePointer?
         var status = payload.withUnsafeBytes {
             natsMsg_Create(
-                &message, subject, inboxPrefix + token, $0.bindMemory(to: CChar.self).baseAddress, Int32($0.count))
+                &message, subject, token.map { inboxPrefix + $0 }, $0.bindMemory(to: CChar.self).baseAddress,
+                Int32($0.count))
         }
         defer { natsMsg_Destroy(message) }
         if status == NATS_OK, let messageID { status = natsMsgHeader_Set(message, "Nats-Msg-Id", messageID) }

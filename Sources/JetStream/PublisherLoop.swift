@@ -12,7 +12,8 @@ final class PublisherLoop {
     }
 
     private let configuration: NatsConfiguration
-    private let stream: StreamConfiguration
+    /// What has to exist before the connection is announced; nil: nothing.
+    private let stream: StreamConfiguration?
     private let state: PublisherState
     private let logger: Logger
     private var pending: [UInt64: Pending] = [:]
@@ -21,7 +22,7 @@ final class PublisherLoop {
     private var oldestToken: UInt64 = 1
 
     init(
-        _ configuration: NatsConfiguration, stream: StreamConfiguration, state: PublisherState, logger: Logger
+        _ configuration: NatsConfiguration, stream: StreamConfiguration?, state: PublisherState, logger: Logger
     ) {
         self.configuration = configuration
         self.stream = stream
@@ -56,6 +57,7 @@ final class PublisherLoop {
     // MARK: Connecting
 
     private func setUp(_ link: NatsLink) throws(NatsFailure) -> NatsServerFacts {
+        guard let stream else { return NatsServerFacts(version: nil, apiLevel: 0, address: link.address) }
         let setup = StreamSetup(stream: stream) { (subject, body) throws(NatsFailure) in
             try self.ask(link, subject, body)
         }
@@ -117,6 +119,10 @@ final class PublisherLoop {
     }
 
     private func send(_ link: NatsLink, _ item: Outgoing) {
+        guard item.asksForReply else {
+            let failure = link.send(item.subject, token: nil, messageID: item.messageID, payload: item.payload)
+            return item.answer.resume(returning: failure ?? .reply([]))
+        }
         let token = nextToken
         nextToken += 1
         let deadline = MonotonicTime.now(plusMilliseconds: configuration.answerTimeoutMilliseconds)

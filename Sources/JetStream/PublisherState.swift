@@ -6,6 +6,8 @@ struct Outgoing: Sendable {
     var subject: String
     var messageID: String?
     var payload: [UInt8]
+    /// False when nobody is asked to answer: being handed to the connection is the answer then, with no bytes.
+    var asksForReply = true
     var answer: CheckedContinuation<Answer, Never>
 }
 
@@ -51,10 +53,12 @@ final class PublisherState: Sendable {
     /// - Parameter connection: the only one over which it may be sent; nil: any. It is enough to check it here: what
     ///   waits when a connection ends is never sent over the next one.
     func exchange(
-        _ subject: String, messageID: String? = nil, payload: [UInt8], connection: Int? = nil
+        _ subject: String, messageID: String? = nil, payload: [UInt8], connection: Int? = nil,
+        asksForReply: Bool = true
     ) async -> Answer {
         await withCheckedContinuation { answer in
-            let outgoing = Outgoing(subject: subject, messageID: messageID, payload: payload, answer: answer)
+            let outgoing = Outgoing(
+                subject: subject, messageID: messageID, payload: payload, asksForReply: asksForReply, answer: answer)
             let refused: Answer? = state.withLock { state in
                 if state.stopping || state.ended { return .closed }
                 guard state.connected, connection ?? state.epoch == state.epoch else { return .notConnected }

@@ -44,8 +44,9 @@ struct APIResponder: HTTPResponder {
         if request.method == .options, routes.has(path) { return preflight(request, path) }
         let route = try routes.route(request.method, path)
         let user = try await gatekeeper.admit(request, to: route.access)
+        let query = request.uri.queryParameters.map { (name: String($0.key), value: String($0.value)) }
         return try await route.handle(
-            Route.Call(user: user, contentType: request.headers[.contentType], body: body))
+            Route.Call(user: user, query: query, contentType: request.headers[.contentType], body: body))
     }
 
     private func preflight(_ request: Request, _ path: String) -> Response {

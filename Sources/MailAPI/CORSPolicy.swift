@@ -14,7 +14,7 @@ struct CORSPolicy: Sendable {
         guard let origin = request.headers[.origin], origins.contains(origin) else { return [.vary: "Origin"] }
         return [
             .vary: "Origin", .accessControlAllowOrigin: origin,
-            .accessControlExposeHeaders: "Retry-After, WWW-Authenticate, X-Request-Id",
+            .accessControlExposeHeaders: "Retry-After, WWW-Authenticate, X-Next-After, X-Request-Id",
         ]
     }
 

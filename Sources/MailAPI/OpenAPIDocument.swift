@@ -1,10 +1,10 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = paths + components
+    static let text = opening + events + paths + components
 
     // swift-format-ignore
-    private static let paths = #"""
+    private static let opening = #"""
         {
           "openapi": "3.1.0",
           "info": {
@@ -14,6 +14,11 @@ enum OpenAPIDocument {
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}
           },
           "paths": {
+
+        """#
+
+    // swift-format-ignore
+    private static let paths = #"""
             "/mail/connect": {
               "post": {
                 "operationId": "connect",

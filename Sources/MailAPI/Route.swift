@@ -17,6 +17,8 @@ struct Route: Sendable {
     struct Call: Sendable {
         /// nil unless the access is `user`.
         var user: UserID?
+        /// The parameters of the URL's query, decoded, in order.
+        var query: [(name: String, value: String)] = []
         var contentType: String?
         var body: [UInt8]
     }

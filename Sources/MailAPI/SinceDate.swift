@@ -1,9 +1,9 @@
 import MailModel
 
 /// The `since` of a connect: a date (its start in UTC) or an RFC 3339 time.
-enum SinceDate {
+public enum SinceDate {
     /// Unix seconds, rounded down; nil for anything else, also for days that do not exist.
-    static func parse(_ text: String) -> UnixSeconds? {
+    public static func parse(_ text: String) -> UnixSeconds? {
         var rest = Array(text.utf8)[...]
         guard let year = number(&rest, digits: 4), eat(&rest, "-"), let month = number(&rest, digits: 2),
             eat(&rest, "-"), let day = number(&rest, digits: 2), isDay(year, month, day)

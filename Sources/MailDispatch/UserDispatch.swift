@@ -39,8 +39,19 @@ struct UserDispatch: Sendable {
     private struct Resend: Sendable, Hashable {
         var after: Int64
         var through: Int64
+        /// The stream was made anew and took later events before this was known: they stay where they are.
+        var isBelowTail = false
         /// Of the last one sent; 0 when all were too old to be sent.
         var streamSequence: UInt64 = 0
+    }
+
+    /// How far the turn is with events whose sending again was asked for: they come last.
+    private enum Requested: Sendable, Hashable {
+        case notBegun
+        /// The stream was asked for the user's last message, and nothing was published since.
+        case looked(StoredMessage?)
+        case loading
+        case sending
     }
 
     let settings: DispatchSettings
@@ -62,6 +73,7 @@ struct UserDispatch: Sendable {
     private var acked: Acked?
     private var resend: Resend?
     private var lookedFor: Int64?
+    private var requested = Requested.notBegun
     private var sentAt: Int64 = 0
 
     init(settings: DispatchSettings = DispatchSettings()) { self.settings = settings }
@@ -79,6 +91,7 @@ struct UserDispatch: Sendable {
         acked = nil
         resend = nil
         lookedFor = nil
+        requested = .notBegun
         return Step(next: .load(limit: settings.chunkRows))
     }
 
@@ -88,7 +101,7 @@ struct UserDispatch: Sendable {
         items = rows[...]
         chunkWasFull = rows.count >= settings.chunkRows
         if checkedConnection != pass.connection {
-            if rows.isEmpty, !mustLook, !isAtOdds(state) { return end(.idle) }
+            if rows.isEmpty, !mustLook, !isAtOdds(state), state.waitingResends.isEmpty { return end(.idle) }
             return behindConnection == pass.connection ? end(.blocked) : Step(next: .look)
         }
         // A new connection tries it once more: the server may take larger messages now.
@@ -97,13 +110,21 @@ struct UserDispatch: Sendable {
         return send(now: now)
     }
 
+    /// True when the stream is not the one that confirmed this user's last event.
+    var meetsAnotherStream: Bool { state.map(isOfAnotherStream) ?? false }
+
     /// The stream was asked for the user's last message.
     ///
-    /// - Parameter ownID: the id of our event with that message's number; nil when our log has none.
-    mutating func looked(_ stored: StoredMessage?, ownID: String?, now: Int64) -> Step {
+    /// - Parameters:
+    ///   - first: the user's first message, when ``meetsAnotherStream``.
+    ///   - own: what our log has under that message's number.
+    ///   - held: when that message was sent again, out of its order: up to where the stream held everything by then.
+    mutating func looked(
+        _ stored: StoredMessage?, first: StoredMessage? = nil, own: OwnEvent, held: Int64? = nil, now: Int64
+    ) -> Step {
         guard let state else { return end(.unavailable("nothing loaded")) }
-        let storedSeq = stored?.seq ?? 0
-        if let stored, storedSeq > state.lastSeq || ownID.map({ $0 != stored.id }) ?? false {
+        let storedSeq = max(stored?.seq ?? 0, isOfAnotherStream(state) ? 0 : held ?? 0)
+        if let stored, storedSeq > state.lastSeq || own.contradicts(stored) {
             behindConnection = pass.connection
             return end(.behind, adding: .behind(Self.behindMessage(stored, state)))
         }
@@ -111,15 +132,29 @@ struct UserDispatch: Sendable {
         behindConnection = nil
         unknown = nil
         mustLook = false
+        requested = .looked(stored)
+        if let stored, let first, first.seq > 1, isOfAnotherStream(state) { return fill(stored, below: first.seq) }
         if let stored, storedSeq > max(state.publishedSeq, acked?.seq ?? 0) {
             acked = Acked(seq: storedSeq, streamSequence: stored.streamSequence)
-        } else if storedSeq < state.publishedSeq, hasLostMessages(state) {
+        } else if storedSeq < state.publishedSeq, hasLostMessages(state, last: stored) {
             resend = Resend(after: storedSeq, through: state.publishedSeq)
             items = []
             return Step(next: .loadEvents(after: storedSeq, limit: settings.chunkRows))
         }
         items = items.drop { $0.message.seq <= storedSeq }
         return send(now: now)
+    }
+
+    /// The stream was made anew while we were publishing: it holds the user's events from `first` on, and after them
+    /// perhaps earlier ones that were sent again before an interruption.
+    private mutating func fill(_ stored: StoredMessage, below first: Int64) -> Step {
+        let interrupted = stored.seq < first
+        resend = Resend(after: interrupted ? stored.seq : 0, through: first - 1, isBelowTail: true)
+        items = []
+        let tail = StoreWrite.confirmUnderway(seq: stored.seq, streamSequence: stored.streamSequence)
+        return Step(
+            writes: interrupted ? [] : [tail],
+            next: .loadEvents(after: resend?.after ?? 0, limit: settings.chunkRows))
     }
 
     /// Events that the stream lost were read from the log.
@@ -133,27 +168,54 @@ struct UserDispatch: Sendable {
         return send(now: now)
     }
 
+    /// Events were read whose sending again was asked for. What is too old for the stream stays away.
+    mutating func loadedRequested(_ events: [Item], now: Int64) -> Step {
+        requested = .sending
+        let oldest = now / 1000 - settings.streamMaxAgeSeconds
+        let wanted = events.filter { $0.recordedAt >= oldest }
+        items = wanted[...]
+        let sendable = Set(wanted.map(\.message.seq))
+        let cancelled = (state?.waitingResends ?? []).filter { !sendable.contains($0) }
+        state?.waitingResends = []
+        return send(now: now).writing(cancelled.map { .cancelResend(seq: $0) })
+    }
+
     /// A publish ended.
     ///
     /// - Parameter jitter: 0 up to but not including 1, for the back-off.
     mutating func published(_ outcome: PublishOutcome, now: Int64, jitter: Double) -> Step {
         guard let item = items.first else { return end(.unavailable("nothing was sent")) }
         switch outcome {
-        case .stored(let streamSequence, _):
+        case .stored(let streamSequence, _) where requested == .sending:
             items.removeFirst()
             unknown = nil
-            acked = Acked(seq: item.message.seq, streamSequence: streamSequence)
+            state?.streamSequence = streamSequence
+            return send(now: now).writing([.resent(seq: item.message.seq, streamSequence: streamSequence)])
+        case .stored(let streamSequence, let duplicate):
+            items.removeFirst()
+            unknown = nil
+            requested = .notBegun
+            let wentBack = !duplicate && resend == nil && isBeforeLast(streamSequence)
+            // What is filled in below the tail says nothing about how far the stream is filled.
+            if resend?.isBelowTail != true { acked = Acked(seq: item.message.seq, streamSequence: streamSequence) }
             resend?.streamSequence = streamSequence
+            if wentBack {
+                forget()
+                return end(.unavailable("the stream numbers its messages anew: it was made again"))
+            }
             return send(now: now)
         case .unknown(let reason):
             return retryLater(item, reason, now: now, jitter: jitter)
         case .look(let reason):
-            guard lookedFor != item.message.seq else {
+            guard lookedFor != item.message.seq, requested != .sending else {
                 checkedConnection = nil
                 return retryLater(item, reason, now: now, jitter: jitter)
             }
             lookedFor = item.message.seq
             return Step(writes: takeProgress(), next: .look)
+        case .rejected where requested == .sending:
+            items.removeFirst()
+            return send(now: now).writing([.cancelResend(seq: item.message.seq)])
         case .rejected(let reason):
             return end(.blocked, adding: .deadLetter(seq: item.message.seq, reason: reason))
         case .streamTrouble(let reason): return end(.trouble(reason))
@@ -197,7 +259,27 @@ struct UserDispatch: Sendable {
             let progress = StoreWrite.confirm(seq: resend.through, streamSequence: resend.streamSequence)
             return Step(writes: [progress], next: .load(limit: settings.chunkRows))
         }
-        return chunkWasFull ? Step(writes: takeProgress(), next: .load(limit: settings.chunkRows)) : end(.idle)
+        if chunkWasFull { return Step(writes: takeProgress(), next: .load(limit: settings.chunkRows)) }
+        return sendRequested() ?? end(.idle)
+    }
+
+    /// What is next for events that are to be sent again; nil when there are none. One may have been sent already, and
+    /// its acknowledgement lost: then it is the user's last message.
+    private mutating func sendRequested() -> Step? {
+        guard let state, !state.waitingResends.isEmpty else {
+            // There may be more than were read at once.
+            return requested == .sending ? end(.more) : nil
+        }
+        guard case .looked(let last) = requested else { return Step(writes: takeProgress(), next: .look) }
+        requested = .loading
+        var writes = takeProgress()
+        if let last, state.waitingResends.contains(last.seq), !isOfAnotherStream(state),
+            last.streamSequence > state.streamSequence ?? 0
+        {
+            writes.append(.resent(seq: last.seq, streamSequence: last.streamSequence))
+            self.state?.waitingResends.removeAll { $0 == last.seq }
+        }
+        return Step(writes: writes, next: .loadRequested(self.state?.waitingResends ?? []))
     }
 
     private mutating func retryLater(_ item: Item, _ reason: String, now: Int64, jitter: Double) -> Step {
@@ -230,15 +312,30 @@ struct UserDispatch: Sendable {
     /// True when the stream cannot be the one that confirmed this user's last event, or went back behind it.
     private func isAtOdds(_ state: DispatchState) -> Bool {
         guard state.publishedSeq > 0, let confirmedAt = state.streamSequence, confirmedAt > 0 else { return false }
-        if let created = state.streamCreated, created != pass.stream.created { return true }
+        if isOfAnotherStream(state) { return true }
         return confirmedAt > pass.stream.lastSequence
     }
 
-    /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it.
-    private func hasLostMessages(_ state: DispatchState) -> Bool {
+    /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it, or the last one is
+    /// where the last confirmation was: sent again, out of its order.
+    private func hasLostMessages(_ state: DispatchState, last: StoredMessage?) -> Bool {
         guard let confirmedAt = state.streamSequence else { return false }
-        if let created = state.streamCreated, created != pass.stream.created { return true }
-        return confirmedAt >= max(1, pass.stream.firstSequence)
+        if let last, last.streamSequence >= confirmedAt, !isOfAnotherStream(state) { return false }
+        return isOfAnotherStream(state) || confirmedAt >= max(1, pass.stream.firstSequence)
+    }
+
+    private func isOfAnotherStream(_ state: DispatchState) -> Bool {
+        state.streamCreated.map { $0 != pass.stream.created } ?? false
+    }
+
+    /// True for a stream sequence that lies before one that this stream has given to the user: numbers only grow, so
+    /// the stream was deleted and made again since.
+    private func isBeforeLast(_ streamSequence: UInt64) -> Bool {
+        if let acked { return streamSequence <= acked.streamSequence }
+        guard let state, state.streamCreated == pass.stream.created, let last = state.streamSequence else {
+            return false
+        }
+        return streamSequence <= last
     }
 
     private static func behindMessage(_ stored: StoredMessage, _ state: DispatchState) -> String {

@@ -5,7 +5,7 @@ import MailModel
 final class EventLog {
     private let db: Database
     private let user: UserID
-    let generation: Int64
+    private(set) var generation: Int64
     /// The last event number assigned.
     private(set) var lastSeq: Int64
 
@@ -38,7 +38,23 @@ final class EventLog {
         return event.seq
     }
 
-    private func enqueue(_ event: MailEvent, accountID: Int64) throws {
+    /// Logs an event as it was published, without putting it into the outbox.
+    func restore(_ event: MailEvent) throws {
+        try log(event)
+        lastSeq = max(lastSeq, event.seq)
+    }
+
+    /// Logs what is no event any more: the message of an event that is long gone.
+    func adopt(_ event: MailEvent) throws { try log(event) }
+
+    /// Numbering goes on after `seq`, whatever was assigned before.
+    func restart(after seq: Int64) { lastSeq = seq }
+
+    /// Part of the ids of events from here on.
+    func raiseGeneration(to generation: Int64) { self.generation = max(self.generation, generation) }
+
+    /// Puts an event into the outbox.
+    func enqueue(_ event: MailEvent, accountID: Int64) throws {
         let payload = String(decoding: event.payload(), as: UTF8.self)
         try db.run(
             "INSERT INTO outbox(id, ts, account_id, subject, event_type, msg_id, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -97,6 +113,8 @@ final class EventLog {
             case .disconnected: .null
             case .reauthRequired(let reason): StoredText.value(reason)
             case .labels(let labels): StoredLabels.json(labels)
+            case .checkpoint(let checkpoint): StoredCheckpoint.json(checkpoint)
+            case .erased(let erasure): StoredErasure.json(erasure)
             }
         try db.run(
             Self.insertAccountEvent,

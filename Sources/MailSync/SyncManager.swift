@@ -20,6 +20,10 @@ public actor SyncManager: Service {
     var workers: [AccountKey: AccountWorker] = [:]
     /// Accounts being connected or disconnected, with who waits to do so next.
     var commands: [AccountKey: [CheckedContinuation<Void, Never>]] = [:]
+    /// Users nothing is synced for, with what they wait for and the accounts that go on afterwards.
+    var suspended: [UserID: Suspension] = [:]
+    /// Accounts that are connected no longer, whatever the vault says: they are being erased.
+    var ended: Set<AccountKey> = []
     private var schedule = Schedule()
     private let signal = WakeSignal()
     private var running = 0
@@ -66,7 +70,8 @@ public actor SyncManager: Service {
         let connected = try await vault.accounts()
         let now = time.nowMilliseconds()
         let spread = min(settings.startSpread, settings.interval).milliseconds
-        for (index, account) in connected.enumerated() where workers[account.key] == nil {
+        for (index, account) in connected.enumerated()
+        where workers[account.key] == nil && !ended.contains(account.key) {
             var worker = AccountWorker(key: account.key, since: account.since)
             let needsReauth = account.reauthReason != nil
             if needsReauth {
@@ -114,6 +119,7 @@ public actor SyncManager: Service {
 
     private func startPass(_ key: AccountKey) {
         guard var worker = workers[key], worker.state == .scheduled, worker.pass == nil else { return }
+        if parkIfSuspended(key) { return }
         worker.state = .running
         worker.wake.set(false)
         worker.dueAt = nil
@@ -157,7 +163,8 @@ public actor SyncManager: Service {
                 stores: stores, time: time, outboxRowsMax: settings.outboxRowsMax, obstacle: hooks.obstacle,
                 takeWake: { worker.wake.take() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
-                committed: { [weak self] in await self?.committed($0, epoch: epoch) }),
+                committed: { [weak self] in await self?.committed($0, epoch: epoch) },
+                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) }),
             mailboxKnown: worker.mailboxKnown,
             resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
     }
@@ -176,6 +183,7 @@ public actor SyncManager: Service {
     /// Draws what follows from the end of a pass; a pass of an older epoch concerns nobody any more.
     private func passEnded(_ key: AccountKey, epoch: Int, _ ending: PassEnding) async {
         guard let worker = workers[key], worker.epoch == epoch else { return }
+        endComparison(key, ending)
         let verdict = PassVerdict.decide(
             ending, failures: worker.failures, settings: settings, random: Double.random(in: 0..<1))
         workers[key]?.failures = verdict.failures
@@ -192,7 +200,9 @@ public actor SyncManager: Service {
         case .again(let wait):
             let woken = worker.wake.take() && verdict.failure == nil
             setDue(key, at: time.nowMilliseconds() + (woken ? 0 : wait.milliseconds))
-        case .park: workers[key]?.state = .parked
+        case .park(let why):
+            workers[key]?.state = .parked
+            if why == .storeBehindStream { await hooks.behind(key.user) }
         }
     }
 }

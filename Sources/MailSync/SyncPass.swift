@@ -30,6 +30,8 @@ struct PassContext: Sendable {
     var shouldYield: @Sendable () -> Bool
     /// Something was committed: the account's new state.
     var committed: @Sendable (AccountSync) async -> Void
+    /// Takes the wish to have mailbox and store compared, if there is one.
+    var takeComparison: @Sendable () async -> ComparisonRequest? = { nil }
 }
 
 /// One pass over one mailbox: asks the ``PassMachine`` what to do, does it, commits.
@@ -45,8 +47,9 @@ struct SyncPass: Sendable {
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
-        // Only another file heals it: connecting again must not number events anew.
+        // Only filling it from the stream heals it: connecting again must not number events anew.
         if state?.status == .behindStream { throw StoreBehindStream() }
+        if try await needsRestoring() { throw StoreBehindStream() }
         if resumesBackoff, let state, let rest = state.backoffRest(at: context.time.now()) {
             return .backingOff(rest, failures: max(1, state.retryCount))
         }
@@ -54,15 +57,57 @@ struct SyncPass: Sendable {
         while machine.step != .done {
             try Task.checkCancellation()
             if let obstacle = context.obstacle() { return .paused(reason: obstacle) }
-            if machine.step == .backfill {
-                if let depth = state?.outboxDepth, depth >= context.outboxRowsMax {
-                    return .paused(reason: "outbox: \(depth) events wait for the stream")
-                }
-                if context.shouldYield() { return .sliceOver }
+            if machine.step == .backfill || machine.step == .repair, let reason = try await fullOutbox() {
+                return .paused(reason: reason)
             }
+            if machine.step == .backfill, context.shouldYield() { return .sliceOver }
             state = try await perform(&machine, state)
         }
+        if let state, case let result = try await adopt(state), result != .caughtUp { return result }
+        if let request = await context.takeComparison() { try await compare(request) }
         return .caughtUp
+    }
+
+    private func needsRestoring() async throws -> Bool {
+        try await context.stores.use(account.user) { try await $0.needsRestoring() }
+    }
+
+    /// What waits for the stream is the user's, whichever account it is of.
+    private func fullOutbox() async throws -> String? {
+        let depth = try await context.stores.use(account.user) { try await $0.read { try $0.dispatch().outboxDepth } }
+        return depth >= context.outboxRowsMax ? "outbox: \(depth) events wait for the stream" : nil
+    }
+
+    private func compare(_ request: ComparisonRequest) async throws {
+        let comparison = MailboxComparison(
+            account: account, session: session, stores: context.stores, time: context.time, heals: request.heals,
+            catchUp: catchUp, committed: context.committed)
+        do {
+            request.finish(.success(try await comparison.run()))
+        } catch {
+            request.finish(.failure(CannotCompare("\(error)")))
+            throw error
+        }
+    }
+
+    /// Reads and commits changes until there are no more.
+    private func catchUp() async throws {
+        var more = true
+        while more {
+            try Task.checkCancellation()
+            guard let state = try await stored() else { throw StoreInconsistency(account: account) }
+            let now = context.time.now()
+            let (batch, next) = try await context.stores.use(account.user) { store in
+                let batch = try await session.changes(since: state.cursor, known: store.known(account))
+                let next = try await store.write { transaction in
+                    _ = try transaction.apply(batch, to: account, at: now)
+                    return try transaction.reader.account(account)
+                }
+                return (batch, next)
+            }
+            if let next { await context.committed(next) }
+            more = batch.more
+        }
     }
 
     private func stored() async throws -> AccountSync? {
@@ -83,7 +128,8 @@ struct SyncPass: Sendable {
     /// Reads the profile; follows the mailbox when it is new, refuses when it is another one.
     private func checkMailbox(_ state: AccountSync?) async throws -> (AccountSync, fresh: Bool) {
         let profile = try await session.profile()
-        if let state, state.mailbox != profile.identity { throw WrongMailbox() }
+        // A restored account of which nothing was left has no mailbox yet.
+        if let state, !state.mailbox.isEmpty, state.mailbox != profile.identity { throw WrongMailbox() }
         let now = context.time.now()
         let followed = try await context.stores.use(account.user) { store in
             try await store.write { transaction in
@@ -112,6 +158,7 @@ struct SyncPass: Sendable {
                 try await fetch(step, state, store, now)
             }
         } catch let failure as SyncFailure where failure.decision == .resync && step != .repair {
+            try await adoptBlindly()
             machine.cursorExpired()
             return nil
         }
@@ -121,7 +168,7 @@ struct SyncPass: Sendable {
         }
         let next = try await context.stores.use(account.user) { store in
             try await store.write { transaction in
-                _ = try transaction.apply(batch, to: account, at: now)
+                _ = try transaction.applyNoting(batch, to: account, at: now)
                 return try transaction.reader.account(account)
             }
         }

@@ -49,7 +49,8 @@ struct Service: Sendable {
             stores: stores, publisher: decorate(stream.publisher), settings: configuration.stream.dispatch, time: time,
             logger: logger, onBehind: { user in await behind.tell(user) })
 
-        // The workers that ask providers.
+        // The workers that ask providers; what they commit is published, and read by who waits for it.
+        let events = EventFeed(stores: stores, time: time)
         let reserve = DiskReserve(directory: configuration.dataDirectory, limit: configuration.diskReserve) {
             time.nowMilliseconds()
         }
@@ -57,7 +58,11 @@ struct Service: Sendable {
             settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: access.vault, tokens: access.tokens, providers: access.providers,
             budgets: access.budgets,
-            hooks: SyncHooks(committed: { dispatcher.wake($0) }, obstacle: { reserve.obstacle() }),
+            hooks: SyncHooks(
+                committed: { user in
+                    dispatcher.wake(user)
+                    events.committed(user)
+                }, obstacle: { reserve.obstacle() }),
             time: time, logger: logger)
         behind.connect { user in await manager.storeFoundBehindStream(user) }
 
@@ -72,7 +77,7 @@ struct Service: Sendable {
                 streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher,
                 publisher: stream.publisher, refreshes: refreshes, obstacle: { reserve.obstacle() },
                 startedAt: time.now(), time: time),
-            verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
+            events: events, verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             operatorToken: operatorToken, metrics: metrics, time: time, logger: logger)
         let control = ControlServer(
             socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,

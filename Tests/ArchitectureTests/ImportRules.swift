@@ -15,13 +15,15 @@ enum ImportRules {
         "Accounts": ["MailModel", "HTTPTransport", "GRDB", "Crypto", "JWTKit", "Logging"],
         "MailSync": ["MailModel", "MailStore", "Accounts", "HeapModule", "ServiceLifecycle", "Logging"],
         "MailDispatch": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
+        "MailRecovery": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
         "MailAPI": [
             "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "Hummingbird", "HTTPTypes", "NIOCore",
             "ServiceLifecycle", "Metrics", "Logging",
         ],
-        "EventAudit": ["MailModel", "Crypto"],
+        "EventAudit": ["MailModel", "MailStore", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
+            "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras",
+            "Logging",
         ],
         "mailsync": everythingOfOurs.union([
             "ArgumentParser", "Configuration", "Hummingbird", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
@@ -33,7 +35,7 @@ enum ImportRules {
     private static let everythingOfOurs: Set = [
         "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
         "MailSync", "MailDispatch",
-        "MailAPI", "EventAudit", "ProviderEmulator",
+        "MailRecovery", "MailAPI", "EventAudit", "ProviderEmulator",
     ]
 
     /// Imports that the table does not allow; a target without a row may import nothing.

@@ -73,8 +73,11 @@ struct APIFixture: Sendable {
     static let operatorToken = "operator-token-of-the-tests"
 
     let commands = FakeCommands()
+    let stores: UserStores
+    let events: EventFeed
     let metrics = PrometheusMetrics()
     let time: any TimeSource
+    private let directory: StoreDirectory
     private let key = Curve25519.Signing.PrivateKey()
     let configuration: MailAPIConfiguration
 
@@ -83,6 +86,9 @@ struct APIFixture: Sendable {
         time: any TimeSource = SystemTime(), cors: [String] = [], missing: [ProviderKind: [String]] = [:],
         limits change: (inout MailAPIConfiguration.Limits) -> Void = { _ in }
     ) {
+        directory = StoreDirectory()
+        stores = UserStores(directory: directory.path, time: time, logger: .silent)
+        events = EventFeed(stores: stores, time: time)
         var limits = MailAPIConfiguration.Limits()
         limits.linger = .milliseconds(50)
         limits.requestsPerSecond = 100_000
@@ -104,7 +110,7 @@ struct APIFixture: Sendable {
         var configuration = configuration
         configuration.port = port
         return MailAPIServer(
-            configuration: configuration, commands: commands,
+            configuration: configuration, commands: commands, events: events,
             verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
@@ -137,6 +143,13 @@ struct APIFixture: Sendable {
         data.base64EncodedString().replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")
             .replacingOccurrences(of: "=", with: "")
     }
+}
+
+/// Where the users' stores are made when a test needs one; goes away with the fixture.
+private final class StoreDirectory: Sendable {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)").path
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
 /// Calls to a fixture's server.

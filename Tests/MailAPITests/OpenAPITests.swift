@@ -124,7 +124,7 @@ private struct Schema: @unchecked Sendable {  // read-only Foundation values fro
         let content = response["content"] as? [String: [String: Any]] ?? [:]
         let type = String((answer.headers["content-type"] ?? "").prefix { $0 != ";" })
         guard let schema = content[type]?["schema"] else { return ["undescribed type \(type)"] }
-        if type == "text/plain" { return [] }
+        if ["text/plain", "application/x-ndjson"].contains(type) { return [] }
         guard let value = try? JSONSerialization.jsonObject(with: Data(answer.body)) else { return ["not JSON"] }
         return faults(value, schema, at: "$")
     }

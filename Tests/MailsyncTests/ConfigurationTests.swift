@@ -30,6 +30,17 @@ import Testing
         #expect(configuration.jwt.audience == "https://app.example.com:8443")
     }
 
+    /// A supervisor that logs what it runs shows every property of it.
+    @Test func aDescriptionShowsNoSecret() throws {
+        let secret = String(repeating: "0123456789abcdef", count: 4)
+        let configuration = try configuration(["ENCRYPTION_KEY": secret, "NATS_TOKEN": secret])
+        #expect(!"\((configuration, [configuration]))".contains(secret))
+    }
+
+    @Test func aCommandNeedsNoIssuer() throws {
+        #expect(try ServiceConfiguration(SettingValues(values: [:]), serves: false).jwt.jwksURL.isEmpty)
+    }
+
     @Test func everyBadValueIsNamedAtOnceAndSecretsAreNotShown() throws {
         let bad = [
             "HTTP_PORT": "eighty", "SYNC_INTERVAL": "soon", "GMAIL_UNITS_PER_MINUTE": "-5", "STREAM_REPLICAS": "9",

@@ -4,7 +4,7 @@ import GmailProvider
 import MailModel
 
 /// The configuration of `mailsync serve`, checked.
-struct ServiceConfiguration: Sendable {
+struct ServiceConfiguration: Sendable, CustomStringConvertible {
     var http: HTTP
     var dataDirectory: String
     var authDatabasePath: String
@@ -69,6 +69,9 @@ struct ServiceConfiguration: Sendable {
         var apiURL: String
         var tokenURL: String
     }
+
+    /// Without the secrets that showing every property would show; whoever holds a configuration may be logged.
+    var description: String { "configuration of \(dataDirectory)" }
 
     /// - Parameter serves: false for a command that serves no users, and so needs no issuer of their tokens.
     /// - Throws: ``ConfigurationProblems`` naming everything that is wrong.

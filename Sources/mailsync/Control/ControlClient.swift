@@ -58,7 +58,8 @@ private final class ControlAnswer<Command: ControlCommand>: Sendable {
             state.rest = lines.popLast().map(Array.init) ?? []
             return lines.map(Array.init)
         }
-        for line in lines { take(line: line) }
+        // An empty line only shows that the service is there.
+        for line in lines where !line.isEmpty { take(line: line) }
     }
 
     private func take(line: [UInt8]) {

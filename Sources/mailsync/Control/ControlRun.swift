@@ -34,7 +34,8 @@ struct ControlRun: Sendable {
         let group = ServiceGroup(
             configuration: .init(
                 services: [.init(service: work, successTerminationBehavior: .gracefullyShutdownGroup)],
-                cancellationSignals: [.sigterm, .sigint], logger: Logger(label: "signals") { _ in SwiftLogNoOpLogHandler() }
+                cancellationSignals: [.sigterm, .sigint],
+                logger: Logger(label: "signals") { _ in SwiftLogNoOpLogHandler() }
             ))
         let outcome: Result<Void, any Error>
         do {

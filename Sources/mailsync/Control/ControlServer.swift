@@ -6,10 +6,16 @@ import ServiceLifecycle
 
 /// Answers the operator's commands over the control socket: `POST /{command}` with a JSON body; the answer is JSON
 /// lines, the last of them a result or a problem. It is HTTP so that `curl --unix-socket` can ask as well.
-struct ControlServer: ServiceLifecycle.Service {
-    let socket: ControlSocket
-    let commands: [any ControlCommand.Type]
-    let context: ControlContext
+final class ControlServer: ServiceLifecycle.Service {
+    private let socket: ControlSocket
+    private let commands: [any ControlCommand.Type]
+    private let context: ControlContext
+
+    init(socket: ControlSocket, commands: [any ControlCommand.Type], context: ControlContext) {
+        self.socket = socket
+        self.commands = commands
+        self.context = context
+    }
 
     /// Serves until the service group shuts down, which cancels the commands under way.
     func run() async throws {
@@ -18,7 +24,7 @@ struct ControlServer: ServiceLifecycle.Service {
         let application = Application(
             responder: ControlResponder(commands: commands, context: context),
             configuration: .init(address: .unixDomainSocket(path: draft.path)),
-            onServerRunning: { _ in
+            onServerRunning: { [socket] _ in
                 do {
                     try socket.publish()
                 } catch {
@@ -35,6 +41,7 @@ struct ControlServer: ServiceLifecycle.Service {
 struct ControlResponder: HTTPResponder {
     /// A command is a handful of options.
     static let bodyBytesMax = 64 * 1024
+    private static let beatPause = Duration.seconds(1)
 
     let commands: [any ControlCommand.Type]
     let context: ControlContext
@@ -61,28 +68,44 @@ struct ControlResponder: HTTPResponder {
         return Response(
             status: .ok, headers: [.contentType: "application/x-ndjson"],
             body: .init { writer in
-                // Cancelled when the client goes away.
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await stream(command, to: &writer)
-                }
+                try await stream(command, to: &writer)
                 try await writer.finish(nil)
             })
     }
 
-    /// Runs the command beside the writing of its lines.
+    /// Runs the command beside the writing of its lines, and cancels it when they cannot be written: the client is gone.
     private func stream<Command: ControlCommand>(
         _ command: Command, to writer: inout any ResponseBodyWriter
     ) async throws {
         let lines = LineChannel()
         let context = context
         context.logger.notice("operator's command", metadata: ["command": "\(Command.name)"])
-        try await withThrowingTaskGroup(of: ControlMessage<Command>.self) { group in
+        try await withThrowingTaskGroup(of: ControlMessage<Command>?.self) { group in
             group.addTask {
                 defer { lines.finish() }
                 return await cancelWhenGracefulShutdown { await Self.outcome(of: command, in: context, lines) }
             }
+            group.addTask {
+                await Self.beat(lines, context.time)
+                return nil
+            }
             while let line = await lines.next() { try await writer.write(ByteBuffer(bytes: line)) }
-            for try await last in group { try await writer.write(ByteBuffer(bytes: last.bytes())) }
+            for try await case .some(let last) in group {
+                try await writer.write(ByteBuffer(bytes: last.bytes()))
+                group.cancelAll()
+            }
+        }
+    }
+
+    /// An empty line now and then shows whether somebody still reads: a silent command has nothing else to notice by.
+    private static func beat(_ lines: LineChannel, _ time: any TimeSource) async {
+        do {
+            while true {
+                try await time.sleep(for: beatPause)
+                try await lines.send([UInt8(ascii: "\n")])
+            }
+        } catch {
+            // The answer is over.
         }
     }
 

@@ -15,7 +15,8 @@ struct ControlSocket: Sendable {
     /// True when a process listens there now.
     func isServed() -> Bool {
         guard let handle = DirectoryHandle(directory) else { return false }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         guard var address = sockaddr_un(path: handle.shortPath(of: Self.name)) else { return false }
