@@ -57,6 +57,7 @@ extension SyncManager {
         defer { endCommand(key) }
         guard try await vault.account(key) != nil else { return false }
         let worker = workers.removeValue(forKey: key)
+        worker?.comparison?.finish(.failure(CannotCompare("the account was disconnected")))
         unschedule(key)
         worker?.pass?.cancel()
         await worker?.pass?.value

@@ -26,6 +26,7 @@ extension SyncManager {
             workers[key]?.dueAt = nil
             workers[key]?.state = .parked
             workers[key]?.waitingFor = reason
+            refuseComparison(key, reason)
             worker.pass?.cancel()
         }
         suspended[user] = suspension
@@ -58,6 +59,7 @@ extension SyncManager {
         workers[key]?.state = .parked
         workers[key]?.waitingFor = reason
         workers[key]?.dueAt = nil
+        refuseComparison(key, reason)
         return true
     }
 

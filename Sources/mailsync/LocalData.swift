@@ -17,9 +17,9 @@ struct LocalData: Sendable {
         try DataDirectory.prepare(directory)
         let lock = try DataDirectoryLock(directory: directory)
         let registry = try AccountRegistry(path: "\(directory)/control.db")
-        let stores = UserStores(directory: "\(directory)/users", time: time, logger: logger) { user in
-            SequenceFloor(try await registry.floor(of: user))
-        }
+        let stores = UserStores(
+            directory: "\(directory)/users", time: time, logger: logger,
+            floor: { user in SequenceFloor(try await registry.floor(of: user)) })
         return LocalData(lock: lock, registry: registry, stores: stores)
     }
 

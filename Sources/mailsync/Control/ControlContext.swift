@@ -13,6 +13,7 @@ struct ControlContext: Sendable {
     struct Running: Sendable {
         let manager: SyncManager
         let dispatcher: OutboxDispatcher
+        let verifier: Verifier
     }
 
     let configuration: ServiceConfiguration
@@ -36,6 +37,14 @@ struct ControlContext: Sendable {
     ///
     /// - Throws: `NatsFailure` when only an operator can help.
     func streamAccess() async throws -> StreamAccess { try await stream.value() }
+
+    /// The service's, which verifies one user at a time; else one for this command.
+    func verifier() -> Verifier {
+        running?.verifier
+            ?? Verifier(
+                stores: stores, running: nil, stream: { try await streamAccess() }, configuration: configuration,
+                time: time, logger: logger)
+    }
 
     /// The parts of a running service.
     init(
