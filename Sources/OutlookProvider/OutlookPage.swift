@@ -99,7 +99,7 @@ extension OutlookPage.Plan {
         if listed.isComplete {
             do throws(SyncFailure) {
                 changes.append(try normalizer.change(listed.message, id: id, at: place, version: version))
-            } catch where isUnknown {
+            } catch  where isUnknown {
                 toRead.append(id)
             } catch {}  // a gap stays one
         } else if isUnknown, normalizer.isInScope(listed.message, at: place) {

@@ -71,7 +71,8 @@ public struct MessageReader<Source: MessageSource>: Sendable {
             }
             pending = ids.filter { id in
                 guard let failure = failures[id] else { return false }
-                return isWorthAnotherTry(failure) && !(failure.code == FailureCode.messageGone && knownGone.contains(id))
+                return isWorthAnotherTry(failure)
+                    && !(failure.code == FailureCode.messageGone && knownGone.contains(id))
             }
         }
         try await settle(ids.filter { failures[$0] != nil }, failures, known, &outcome)

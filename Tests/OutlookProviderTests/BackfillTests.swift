@@ -72,7 +72,8 @@ import Testing
             let announced = try #require(labels.last)
             #expect(announced.contains(MailLabel(id: "A.B/C\\\\D", name: "A.B/C\\D", type: "user")))
             #expect(announced.contains { $0.id == "INBOX" && $0.type == "system" })
-            guard case .received(let message)? = try await outlook.events().first(where: { $0.line != nil })?.body else {
+            guard case .received(let message)? = try await outlook.events().first(where: { $0.line != nil })?.body
+            else {
                 Issue.record("nothing received")
                 return
             }

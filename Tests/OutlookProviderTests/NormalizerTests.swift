@@ -66,7 +66,9 @@ import Testing
         #expect(meta.date == 1_767_323_045 && meta.subject.isEmpty && meta.sender.isEmpty)
         #expect(meta.labels == ["INBOX"] && meta.threadID == "1")
         #expect(throws: SyncFailure.self) { try self.meta("{\"id\":\"1\"}") }
-        #expect(throws: SyncFailure.self) { try self.meta("{\"id\":\"2\",\"createdDateTime\":\"2026-01-02T03:04:05Z\"}") }
+        #expect(throws: SyncFailure.self) {
+            try self.meta("{\"id\":\"2\",\"createdDateTime\":\"2026-01-02T03:04:05Z\"}")
+        }
         #expect(throws: SyncFailure.self) {
             try self.meta("{\"id\":\"1\",\"receivedDateTime\":\"0001-01-01T00:00:00Z\"}")
         }
