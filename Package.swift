@@ -140,7 +140,7 @@ let package = Package(
             name: "ProviderConformanceTests",
             dependencies: [
                 "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
-                "ProviderEmulator", logging,
+                "OutlookProvider", "ProviderEmulator", logging,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
