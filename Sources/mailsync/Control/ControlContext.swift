@@ -3,6 +3,7 @@ import JetStream
 import Logging
 import MailDispatch
 import MailModel
+import MailRecovery
 import MailStore
 import MailSync
 
@@ -14,6 +15,7 @@ struct ControlContext: Sendable {
         let manager: SyncManager
         let dispatcher: OutboxDispatcher
         let verifier: Verifier
+        let recovery: UserRecovery
     }
 
     let configuration: ServiceConfiguration
