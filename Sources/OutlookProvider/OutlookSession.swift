@@ -34,8 +34,8 @@ actor OutlookSession: MailboxSession {
             api.configuration.batchPartsMax, least: api.configuration.concurrency, inOneRequest: true)
     }
 
-    /// Messages read one by one for one batch.
-    static let readMax = 100
+    /// Pending removals looked into for one batch.
+    static let removalsMax = 100
     /// Stored messages looked at for one batch.
     static let storedMax = 200
 

@@ -130,6 +130,16 @@ import Testing
         }
     }
 
+    /// Folders tell of removals whose messages nobody knows: many of them on one page come to an end, too.
+    @Test func removalsOfMailOutsideTheLimitAreNothing() async throws {
+        try await live(150, { $0.since = 4_000_000_000 }) { outlook, ids in
+            #expect(try await outlook.state().stored == 0)
+            let lines = try await outlook.news { for id in ids { try outlook.delete(id) } }
+            #expect(lines.isEmpty)
+            #expect(try await outlook.news().isEmpty)
+        }
+    }
+
     @Test func mailThatComesAndGoesBetweenPassesIsNothing() async throws {
         try await live { outlook, _ in
             let lines = try await outlook.news {
