@@ -1,4 +1,5 @@
 import MailModel
+import ProviderClient
 
 /// A comparison of store and provider under way. Its stages follow one another; a failed call goes on where the
 /// failure was.
@@ -206,7 +207,7 @@ extension GmailSession {
     private func confirmGone(_ batch: inout ChangeBatch, _ known: any KnownMessages) async throws {
         let unlisted = repair?.toConfirm ?? []
         let reads = Array(unlisted.prefix(Self.readMax))
-        let outcome = try await reader.read(reads, known: known, believesNotFound: true)
+        let outcome = try await reader.read(reads, known: known, believesGone: true)
         batch.take(outcome, order: reads)
         repair?.toConfirm = outcome.putOff + unlisted.dropFirst(reads.count)
     }

@@ -65,6 +65,9 @@ public struct StoreTransaction {
         try account.save(to: db, at: now)
         return seq
     }
+
+    /// Part of the ids of events that are emitted now.
+    public var generation: Int64 { log.generation }
 }
 
 /// What a transaction has done so far, for whoever commits it.

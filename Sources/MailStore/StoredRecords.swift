@@ -62,8 +62,10 @@ struct StoredFields {
     private let members: [String: StoredJSON]
 
     /// - Throws: ``StoreFailure/unreadable(_:)``.
-    init(_ text: String) throws {
-        members = Dictionary(try StoredJSON.parse(text).members().map { ($0.key, $0.value) }) { first, _ in first }
+    init(_ text: String) throws { try self.init(StoredJSON.parse(text).members()) }
+
+    init(_ members: [StoredJSON.Member]) throws {
+        self.members = Dictionary(members.map { ($0.key, $0.value) }) { first, _ in first }
     }
 
     func optional(_ name: String) -> StoredJSON? { members[name] }

@@ -47,8 +47,9 @@ struct SyncPass: Sendable {
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
-        // Only another file heals it: connecting again must not number events anew.
+        // Only filling it from the stream heals it: connecting again must not number events anew.
         if state?.status == .behindStream { throw StoreBehindStream() }
+        if try await needsRestoring() { throw StoreBehindStream() }
         if resumesBackoff, let state, let rest = state.backoffRest(at: context.time.now()) {
             return .backingOff(rest, failures: max(1, state.retryCount))
         }
@@ -56,16 +57,25 @@ struct SyncPass: Sendable {
         while machine.step != .done {
             try Task.checkCancellation()
             if let obstacle = context.obstacle() { return .paused(reason: obstacle) }
-            if machine.step == .backfill {
-                if let depth = state?.outboxDepth, depth >= context.outboxRowsMax {
-                    return .paused(reason: "outbox: \(depth) events wait for the stream")
-                }
-                if context.shouldYield() { return .sliceOver }
+            if machine.step == .backfill || machine.step == .repair, let reason = try await fullOutbox() {
+                return .paused(reason: reason)
             }
+            if machine.step == .backfill, context.shouldYield() { return .sliceOver }
             state = try await perform(&machine, state)
         }
+        if let state, case let result = try await adopt(state), result != .caughtUp { return result }
         if let request = await context.takeComparison() { try await compare(request) }
         return .caughtUp
+    }
+
+    private func needsRestoring() async throws -> Bool {
+        try await context.stores.use(account.user) { try await $0.needsRestoring() }
+    }
+
+    /// What waits for the stream is the user's, whichever account it is of.
+    private func fullOutbox() async throws -> String? {
+        let depth = try await context.stores.use(account.user) { try await $0.read { try $0.dispatch().outboxDepth } }
+        return depth >= context.outboxRowsMax ? "outbox: \(depth) events wait for the stream" : nil
     }
 
     private func compare(_ request: ComparisonRequest) async throws {
@@ -118,7 +128,8 @@ struct SyncPass: Sendable {
     /// Reads the profile; follows the mailbox when it is new, refuses when it is another one.
     private func checkMailbox(_ state: AccountSync?) async throws -> (AccountSync, fresh: Bool) {
         let profile = try await session.profile()
-        if let state, state.mailbox != profile.identity { throw WrongMailbox() }
+        // A restored account of which nothing was left has no mailbox yet.
+        if let state, !state.mailbox.isEmpty, state.mailbox != profile.identity { throw WrongMailbox() }
         let now = context.time.now()
         let followed = try await context.stores.use(account.user) { store in
             try await store.write { transaction in
@@ -147,6 +158,7 @@ struct SyncPass: Sendable {
                 try await fetch(step, state, store, now)
             }
         } catch let failure as SyncFailure where failure.decision == .resync && step != .repair {
+            try await adoptBlindly()
             machine.cursorExpired()
             return nil
         }
