@@ -20,13 +20,13 @@ extension SyncManager {
         for worker in mine {
             let key = worker.key
             suspension.accounts.insert(key)
-            refuseComparison(key, reason)
             unschedule(key)
             workers[key]?.epoch = newEpoch()
             workers[key]?.pass = nil
             workers[key]?.dueAt = nil
             workers[key]?.state = .parked
             workers[key]?.waitingFor = reason
+            refuseComparison(key, reason)
             worker.pass?.cancel()
         }
         suspended[user] = suspension
@@ -59,6 +59,7 @@ extension SyncManager {
         workers[key]?.state = .parked
         workers[key]?.waitingFor = reason
         workers[key]?.dueAt = nil
+        refuseComparison(key, reason)
         return true
     }
 
