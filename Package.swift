@@ -149,7 +149,8 @@ let package = Package(
         .testTarget(
             name: "MailsyncTests",
             dependencies: [
-                "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
+                "mailsync", "Accounts", "EventAudit", "HTTPTransport", "MailModel", "MailStore", "MailTestSupport", grdb,
+                lifecycle, logging,
             ]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
         .testTarget(
