@@ -88,8 +88,11 @@ extension StoreTransaction {
         let place = Int64(bitPattern: streamSequence).databaseValue
         try db.run(
             """
-            UPDATE resends SET stream_sequence = ?, published_seq = (SELECT published_seq FROM meta) WHERE seq = ?
-            """, [place, seq.databaseValue])
+            INSERT INTO resends(seq, requested_at, stream_sequence, published_seq)
+            SELECT ?, ?, ?, published_seq FROM meta WHERE true
+            ON CONFLICT DO UPDATE SET stream_sequence = excluded.stream_sequence,
+                published_seq = excluded.published_seq
+            """, [seq.databaseValue, now.databaseValue, place])
         try db.run(
             """
             UPDATE meta SET stream_sequence = ?, stream_created = coalesce(?, stream_created), confirmed_at = ?

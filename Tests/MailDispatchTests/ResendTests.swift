@@ -50,7 +50,9 @@ import Testing
         script.dispatch.forget()
         _ = script.begin(2)
         #expect(script.load(waiting([], at: 42)).next == .look)
-        #expect(script.look(2, at: 42, own: "id2") == Step(next: .end(.idle)))
+        let stored = StoredMessage(id: "id2", seq: 2, streamSequence: 42)
+        #expect(
+            script.dispatch.looked(stored, own: .id("id2"), held: 5, now: script.now) == Step(next: .end(.idle)))
     }
 
     @Test func aStreamPutBackToThatMomentIsFilledFromThere() {
@@ -94,7 +96,10 @@ import Testing
             try await fixture.drained(user, dispatcher)
             // The stream loses the second event: its place is somebody else's.
             let other = try DispatchFixture.user("other")
-            publisher.update { $0.stored[1].user = other }
+            publisher.update { state in
+                state.stored[1].user = other
+                state.stored[1].id = "other"
+            }
             try await fixture.stores.use(user) { store in
                 try await store.write { try $0.requestResend(seq: 2, at: fixture.time.now()) }
             }

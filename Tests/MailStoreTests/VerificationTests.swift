@@ -51,19 +51,19 @@ import Testing
     }
 
     @Test(arguments: [
-        "UPDATE messages SET labels_json = '[\"SPAM\"]' WHERE seq = 3",
-        "UPDATE messages SET is_present = 0 WHERE seq = 3", "UPDATE messages SET revision = 9 WHERE seq = 3",
-        "DELETE FROM messages WHERE seq = 3",
+        "UPDATE messages SET labels_json = '[\"SPAM\"]' WHERE seq = 4",
+        "UPDATE messages SET is_present = 0 WHERE seq = 4", "UPDATE messages SET revision = 9 WHERE seq = 4",
+        "DELETE FROM messages WHERE seq = 4",
     ])
     func aStateIsDerivedAnew(sql: String) async throws {
         let fixture = try await tampered(filled(), sql)
         let wrong = try await records(fixture).filter { $0.state != $0.derivedState }
-        #expect(wrong.map(\.seq) == [3])
-        let (derived, absent) = try await fixture.write { (try $0.deriveState(seq: 3), try $0.deriveState(seq: 99)) }
+        #expect(wrong.map(\.seq) == [4])
+        let (derived, absent) = try await fixture.write { (try $0.deriveState(seq: 4), try $0.deriveState(seq: 99)) }
         #expect(derived && !absent)
         #expect(try await records(fixture).allSatisfy { $0.state == $0.derivedState })
         // Nothing else of the message's row was touched, and it goes on from there.
-        try await fixture.apply(.labels(id: "b", labels: ["X"], version: 99))
+        try await fixture.apply(.labels(id: "c", labels: ["X"], version: 99))
         #expect(try await records(fixture).allSatisfy { $0.state == $0.derivedState })
     }
 
