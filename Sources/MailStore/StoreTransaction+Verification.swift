@@ -59,7 +59,8 @@ extension StoreTransaction {
             try db.run("DELETE FROM outbox WHERE id = ?", [seq.databaseValue])
             guard seq > published, let event = try reader.event(seq: seq) else { continue }
             // An account that was erased has no row; its last event still goes out.
-            let account = try reader.account(event.account) == nil ? nil : AccountLedger.load(event.account, from: reader)
+            let account =
+                try reader.account(event.account) == nil ? nil : AccountLedger.load(event.account, from: reader)
             try log.enqueue(event, accountID: account?.id ?? 0)
         }
         for account in try reader.accounts() { try recountOutbox(account.key, at: now) }

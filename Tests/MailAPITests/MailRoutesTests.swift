@@ -51,7 +51,8 @@ import Testing
             let answer = try await api.call("POST", "/mail/verify", user: "u", body: #"{"repair":true}"#)
             #expect(answer.status == 200)
             #expect(answer.text.hasPrefix(#"{"agrees":false,"events":12,"messages":5,"in_stream":11,"expired":0,"#))
-            #expect(answer.text.contains(#""differences":{"counter":1,"stream_missing":2},"left":{"stream_missing":1}"#))
+            #expect(
+                answer.text.contains(#""differences":{"counter":1,"stream_missing":2},"left":{"stream_missing":1}"#))
             await fixture.commands.set(summary: nil)
             let body = #"{"provider":"outlook","inbox_id":"work"}"#
             #expect(try await api.call("POST", "/mail/verify", user: "u", body: body).status == 202)

@@ -64,7 +64,8 @@ import Testing
                 try await store.read { try $0.events(after: 0, limit: 1000).suffix(3).map(\.origin) }
             }
             #expect(origins == [.repair, .repair, .repair])
-            #expect(try await sync.eventTypes().suffix(3).sorted() == ["email.deleted", "email.received", "email.received"])
+            #expect(
+                try await sync.eventTypes().suffix(3).sorted() == ["email.deleted", "email.received", "email.received"])
             #expect(try await sync.stored()?.missing == 0)
             #expect(try await sync.stored()?.cursor == cursor)
             let again = try await sync.manager.compare(sync.account, heals: true)

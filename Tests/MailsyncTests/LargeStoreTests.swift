@@ -49,7 +49,8 @@ import Testing
 
     private func open(_ directory: TemporaryDirectory) -> UserStores {
         UserStores(
-            directory: directory.path, time: SystemTime(), logger: Logger(label: "large") { _ in SwiftLogNoOpLogHandler() })
+            directory: directory.path, time: SystemTime(),
+            logger: Logger(label: "large") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Rows as received messages leave them, all confirmed.

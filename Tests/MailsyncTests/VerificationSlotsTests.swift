@@ -17,7 +17,8 @@ import Testing
         #expect((1_000_000..<1_000_000 + Self.week).contains(first))
         #expect(slots.first(account, from: first) == first)
         #expect(slots.first(account, from: first + 1) == first + Self.week)
-        #expect(!slots.isDue(account, verifiedAt: nil, now: first - 1) && slots.isDue(account, verifiedAt: nil, now: first))
+        #expect(
+            !slots.isDue(account, verifiedAt: nil, now: first - 1) && slots.isDue(account, verifiedAt: nil, now: first))
         // Verified by hand just before: the next one is put off.
         #expect(!slots.isDue(account, verifiedAt: first - 10, now: first))
         #expect(slots.isDue(account, verifiedAt: first - 10, now: first + Self.week))

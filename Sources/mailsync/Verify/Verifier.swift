@@ -80,7 +80,10 @@ actor Verifier {
     }
 
     private func end() {
-        guard !waiting.isEmpty else { return isBusy = false }
+        guard !waiting.isEmpty else {
+            isBusy = false
+            return
+        }
         waiting.removeFirst().resume()
     }
 
@@ -128,7 +131,9 @@ actor Verifier {
             return
         }
         verification.listed += findings.listed
-        if findings.isCut { verification.unchecked.append("\(key): more differences than one look takes: verify again") }
+        if findings.isCut {
+            verification.unchecked.append("\(key): more differences than one look takes: verify again")
+        }
         let kinds: [(DifferenceKind, [String])] = [
             (.providerMissing, findings.missing), (.providerGone, findings.gone),
             (.providerUnreadable, findings.unreadable),
