@@ -75,6 +75,8 @@ struct UserDispatch: Sendable {
     private var resend: Resend?
     private var lookedFor: Int64?
     private var requested = Requested.notBegun
+    /// The server took an event that was sent again for one that it has.
+    private var isRemembered = false
     private var sentAt: Int64 = 0
 
     init(settings: DispatchSettings = DispatchSettings()) { self.settings = settings }
@@ -93,6 +95,7 @@ struct UserDispatch: Sendable {
         resend = nil
         lookedFor = nil
         requested = .notBegun
+        isRemembered = false
         return Step(next: .load(limit: settings.chunkRows))
     }
 
@@ -187,9 +190,14 @@ struct UserDispatch: Sendable {
     mutating func published(_ outcome: PublishOutcome, now: Int64, jitter: Double) -> Step {
         guard let item = items.first else { return end(.unavailable("nothing was sent")) }
         switch outcome {
-        case .stored(let streamSequence, _) where requested == .sending:
+        case .stored(let streamSequence, let duplicate) where requested == .sending:
             items.removeFirst()
             unknown = nil
+            if duplicate, streamSequence <= state?.streamSequence ?? 0 {
+                // The server still remembers the lost one: a later turn sends it, when that is over.
+                isRemembered = true
+                return send(now: now)
+            }
             state?.streamSequence = streamSequence
             return send(now: now).writing([.resent(seq: item.message.seq, streamSequence: streamSequence)])
         case .stored(let streamSequence, let duplicate):
@@ -274,7 +282,7 @@ struct UserDispatch: Sendable {
     private mutating func sendRequested() -> Step? {
         guard let state, !state.waitingResends.isEmpty else {
             // There may be more than were read at once.
-            return requested == .sending ? end(.more) : nil
+            return requested == .sending && !isRemembered ? end(.more) : nil
         }
         guard case .looked(let last) = requested else { return Step(writes: takeProgress(), next: .look) }
         requested = .loading

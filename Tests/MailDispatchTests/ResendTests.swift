@@ -74,6 +74,18 @@ import Testing
         #expect(step.writes == [.cancelResend(seq: 1), .cancelResend(seq: 2)] && step.publishes == 3)
     }
 
+    @Test func whatTheServerStillRemembersIsSentInALaterTurn() {
+        var script = Script()
+        _ = script.begin()
+        _ = script.load(waiting([2, 3]))
+        _ = script.look(5, at: 41, own: "id5")
+        _ = script.dispatch.loadedRequested([Script.item(2), Script.item(3)], now: script.now)
+        // Number 12 was the place of the one that was lost.
+        let step = script.publish(.stored(streamSequence: 12, duplicate: true))
+        #expect(step.writes.isEmpty && step.publishes == 3)
+        #expect(script.store(42) == Step(writes: [.resent(seq: 3, streamSequence: 42)], next: .end(.idle)))
+    }
+
     @Test func anUnknownOutcomeIsTriedAgainLater() {
         var script = Script()
         _ = script.begin()

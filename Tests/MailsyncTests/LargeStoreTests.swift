@@ -18,7 +18,7 @@ import Testing
 
     private let account = AccountKey(user: UserID(uncheckedEncoded: "large"), provider: .google, inbox: .primary)
 
-    @Test(.timeLimit(.minutes(3))) func twoHundredThousandMessagesFitIntoPages() async throws {
+    @Test(.timeLimit(.minutes(10))) func twoHundredThousandMessagesFitIntoPages() async throws {
         let directory = try TemporaryDirectory("large")
         let stores = open(directory)
         try await stores.use(account.user) { [account] store in

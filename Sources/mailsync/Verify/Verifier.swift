@@ -8,9 +8,10 @@ import MailSync
 /// Verifies users, one at a time: proves that log, current state, counters, outbox, stream and provider agree, and heals
 /// what does not.
 actor Verifier {
-    /// How long sending lost events again is waited for.
-    private static let resendPatience: Duration = .seconds(60)
-    private static let resendPoll: Duration = .milliseconds(50)
+    /// How long sending lost events again is waited for. A server that remembers them, because they were published
+    /// within the duplicate window, takes them afterwards.
+    private static let resendPatience: Duration = .seconds(15)
+    private static let resendPoll: Duration = .milliseconds(250)
 
     let stores: UserStores
     private let manager: SyncManager?
@@ -185,6 +186,7 @@ actor Verifier {
         guard dispatcher != nil else { return }
         let deadline = time.nowMilliseconds() + Self.resendPatience.milliseconds
         while time.nowMilliseconds() < deadline, try await !read(user, { try $0.waitingResends(limit: 1) }).isEmpty {
+            dispatcher?.wake(user)
             try await time.sleep(for: Self.resendPoll)
         }
     }
