@@ -57,7 +57,8 @@ import Testing
         let cursor = Cursor("\(mailbox.change { $0.number })")
         try await harness.stores.use(account.user) { store in
             try await store.write { transaction in
-                try transaction.follow(account, mailbox: "someone@example.com", cursor: cursor, estimatedTotal: 1, at: 1)
+                try transaction.follow(
+                    account, mailbox: "someone@example.com", cursor: cursor, estimatedTotal: 1, at: 1)
                 try transaction.confirm(through: 1, streamSequence: 1, stream: "A", at: 1)
             }
             _ = try await store.write { try $0.beginRestoring(from: "A", at: 1) }
@@ -72,7 +73,7 @@ import Testing
             let result = try await store.write {
                 try $0.finishRestoring(connected: [account], floor: .none, at: 1)
             }
-            #expect(result.lastSeq == 50 && result.missing == 48)
+            #expect((result.lastSeq, result.missing) == (50, 48))
         }
         harness.start()
         try await harness.connect()

@@ -12,28 +12,25 @@ extension SystemTests {
         private static let planted = "Zeppelin over Friedrichshafen"
 
         /// A user with two inboxes whose mail comes alternately: one is erased, the other stays as it is.
-        private func twoInboxes(
-            _ stage: Stage, _ process: MailsyncProcess
-        ) async throws -> (MailUser, MailUser, StreamWatch) {
-            let user = try stage.makeUser(messages: 30)
-            let other = try user.withMailbox("office", in: stage, messages: 20)
-            let watch = try await stage.watch(user)
+        private func twoInboxes(_ stage: Stage, _ process: MailsyncProcess) async throws -> (MailUser, UserMailbox) {
+            let user = try stage.makeUser("ada", [(.google, "primary", 30), (.google, "work", 20)])
             try await process.client(of: user).connect()
-            try await process.client(of: other).connect(inbox: "work")
             try await process.client(of: user).settle()
+            let watch = try await stage.watch(user)
             for number in 1...6 {
-                try await watch.read(until: user.receive(subject: "\(Self.planted) \(number)"))
-                try await watch.read(until: other.receive(subject: "Stays \(number)"))
+                try await watch.read(until: [user.receive(subject: "\(Self.planted) \(number)")])
+                try await watch.read(until: [user.mailboxes[1].receive(subject: "Stays \(number)")])
             }
+            await watch.close()
             try await process.client(of: user).settle()
-            return (user, other, watch)
+            return (user, user.mailboxes[1])
         }
 
         @Test(.timeLimit(.minutes(3)), arguments: NatsServerKind.available)
         func nothingOfItIsLeft(_ kind: NatsServerKind) async throws {
             try await withStage(kind) { stage in
                 var process = try await stage.serve(["LOG_LEVEL": "trace"])
-                let (user, other, watch) = try await twoInboxes(stage, process)
+                let (user, other) = try await twoInboxes(stage, process)
                 #expect(!stage.filesHolding(text: Self.planted).isEmpty, "else the search finds nothing at all")
                 let before = try await stage.snapshot(of: user)
                 let answer = try await process.client(of: user).erase()
@@ -41,7 +38,8 @@ extension SystemTests {
                 let text = String(decoding: answer.body, as: UTF8.self)
                 #expect(text == #"{"message":"mail sync stopped","grant_revoked":true,"erased":true}"#)
 
-                try await watch.read(until: other.receive(subject: "Goes on"))
+                let watch = try await stage.watch(user)
+                try await watch.read(until: [other.receive(subject: "Goes on")])
                 await watch.close()
                 #expect(stage.filesHolding(text: Self.planted) == [])
                 #expect(stage.filesHolding(text: user.address).filter { !$0.contains("mailsync.log") } == [])
@@ -100,7 +98,7 @@ extension SystemTests {
                 #expect(await process.terminate() == .code(0))
                 let store = try await stage.snapshot(of: user)
                 #expect(store.events.map(\.type) == ["account.erased"])
-                #expect(store.account == nil)
+                #expect(store.accounts.isEmpty)
                 #expect(try await process.isGone(user, stage))
             }
         }
@@ -109,8 +107,7 @@ extension SystemTests {
         @Test(.timeLimit(.minutes(3)), arguments: [false, true]) func interrupted(byKill: Bool) async throws {
             try await withStage { stage in
                 var process = try await stage.serve()
-                let (user, other, watch) = try await twoInboxes(stage, process)
-                await watch.close()
+                let (user, other) = try await twoInboxes(stage, process)
                 await stage.nats.stop()
                 let answer = try await process.client(of: user).erase()
                 #expect(answer.status == 202)
@@ -121,9 +118,9 @@ extension SystemTests {
                 try await stage.nats.start()
                 if byKill { process = try await stage.serve() }
                 try await eventually("nothing is left") { stage.filesHolding(text: Self.planted).isEmpty }
-                let client = process.client(of: other)
-                let rest = try await stage.watch(other)
-                try await rest.read(until: other.receive(subject: "Goes on"))
+                let client = process.client(of: user)
+                let rest = try await stage.watch(user)
+                try await rest.read(until: [other.receive(subject: "Goes on")])
                 await rest.close()
                 try await client.waitUntilPublished()
                 #expect(await process.terminate() == .code(0))
@@ -136,26 +133,7 @@ extension SystemTests {
     }
 }
 
-extension MailUser {
-    /// The same user with another mailbox at the provider.
-    fileprivate func withMailbox(_ name: String, in stage: Stage, messages: Int) throws -> MailUser {
-        let address = "\(name)@example.com"
-        try google.createMailbox(address)
-        try google.load(MailboxGenerator(seed: 7, address: address, count: messages), into: address)
-        return MailUser(id: id, address: address, token: token, google: google)
-    }
-}
-
 extension UserClient {
-    fileprivate func connect(inbox: String) async throws {
-        let grant = try user.google.grant(user.address)
-        let body = """
-            {"provider":"google","inbox_id":"\(inbox)","access_token":"\(grant.accessToken)",\
-            "refresh_token":"\(grant.refreshToken)","expires_in":\(grant.expiresIn)}
-            """
-        #expect(try await post("/mail/connect", Data(body.utf8)).status == 200)
-    }
-
     fileprivate func erase() async throws -> HTTPResponse {
         try await post("/mail/disconnect", Data(#"{"provider":"google","erase":true}"#.utf8))
     }

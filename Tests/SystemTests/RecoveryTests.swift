@@ -31,9 +31,9 @@ extension SystemTests {
                 let watch = try await stage.watch(user)
                 for number in 1...5 {
                     let id = try user.receive(subject: "Number \(number)")
-                    try await watch.read(until: id)
+                    try await watch.read(until: [id])
                     try user.google.modify(id, in: user.address, add: ["STARRED"])
-                    try await watch.read(until: id)
+                    try await watch.read(until: [id])
                 }
                 #expect(await second.terminate() == .code(0))
                 let truth = try await stage.snapshot(of: user)
@@ -43,7 +43,7 @@ extension SystemTests {
                 try user.receive(subject: "While the service is away")
                 let third = try await stage.serve()
                 let others = try await stage.watch(other)
-                try await others.read(until: other.receive(subject: "Others go on"))
+                try await others.read(until: [other.receive(subject: "Others go on")])
                 await others.close()
                 try await stage.expectAgreement(third, user, watch)
                 let after = try await stage.snapshot(of: user)
@@ -115,8 +115,8 @@ extension SystemTests {
                 if partly {
                     let watch = try await stage.watch(user)
                     try user.google.modify(old[3], in: user.address, add: ["STARRED"])
-                    try await watch.read(until: old[3])
-                    try await watch.read(until: user.receive(subject: "In the stream"))
+                    try await watch.read(until: [old[3]])
+                    try await watch.read(until: [user.receive(subject: "In the stream")])
                     await watch.close()
                 }
                 #expect(await long.terminate() == .code(0))
@@ -125,7 +125,7 @@ extension SystemTests {
 
                 let last = try await stage.serve()
                 let client = last.client(of: user)
-                let stored = try #require(truth.account?.stored)
+                let stored = try #require(truth.accounts.first?.stored)
                 try await eventually("all mail is known again") {
                     guard let account = try await client.account() else { return false }
                     return account.stored == stored && account.status == "active" && account.phase == "live"
@@ -133,7 +133,7 @@ extension SystemTests {
                 let watch = try await stage.watch(user)
                 let id = try user.receive(subject: "New")
                 try user.google.modify(old[7], in: user.address, add: ["STARRED"])
-                try await watch.read(until: id)
+                try await watch.read(until: [id])
                 try await client.waitUntilPublished()
                 await watch.drain(quiet: .milliseconds(500))
                 #expect(await last.terminate() == .code(0))
