@@ -150,7 +150,8 @@ let package = Package(
         .testTarget(
             name: "MailsyncTests",
             dependencies: [
-                "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
+                "mailsync", "Accounts", "EventAudit", "HTTPTransport", "MailModel", "MailStore", "MailTestSupport", grdb,
+                lifecycle, logging,
             ]),
         .testTarget(
             name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
@@ -161,7 +162,7 @@ let package = Package(
             name: "SystemTests",
             dependencies: [
                 "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
-                "ProviderEmulator", logging,
+                "ProviderEmulator", grdb, logging,
             ]),
     ],
     swiftLanguageModes: [.v6]
