@@ -27,11 +27,12 @@ extension SystemTests {
                 }
                 #expect(lines == mine)
 
-                async let waiting = service.events(of: ada, after: page.next, limit: 10, wait: 60)
+                let end = page.next
+                async let waiting = service.events(of: ada, after: end, limit: 10, wait: 60)
                 let id = try ada.receive(subject: "Now")
                 _ = try await service.client(of: ada).post("/mail/sync", Data("{}".utf8))
                 let arrived = try await waiting
-                #expect(arrived.next == page.next + 1)
+                #expect(arrived.next == end + 1)
                 #expect(arrived.lines.first.map { String(decoding: $0, as: UTF8.self).contains(id) } == true)
                 #expect(await service.terminate() == .code(0))
                 await live.close()
