@@ -50,12 +50,19 @@ let package = Package(
         .target(name: "HTTPTransport", dependencies: ["CCurl", logging]),
         .target(name: "JetStream", dependencies: ["CNATS", "MailModel", logging]),
         .target(name: "MailHeaders"),
-        .target(name: "GmailProvider", dependencies: ["MailModel", "MailHeaders", "HTTPTransport", logging]),
+        .target(name: "ProviderClient", dependencies: ["MailModel", "MailHeaders", "HTTPTransport"]),
+        .target(
+            name: "GmailProvider",
+            dependencies: ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", logging]),
+        .target(
+            name: "OutlookProvider",
+            dependencies: ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", logging]),
         .target(name: "MailStore", dependencies: ["MailModel", grdb, logging]),
         .target(name: "Accounts", dependencies: ["MailModel", "HTTPTransport", grdb, crypto, jwt, logging]),
         .target(
             name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
+        .target(name: "MailRecovery", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
@@ -63,13 +70,16 @@ let package = Package(
                 logging,
             ]),
         .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
-        .target(name: "ProviderEmulator", dependencies: ["CZlib", "MailModel", hummingbird, crypto, logging]),
+        .target(
+            name: "ProviderEmulator",
+            dependencies: ["CZlib", "MailHeaders", "MailModel", hummingbird, crypto, logging]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
-                "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync",
-                "MailDispatch", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system, arguments,
-                configuration, lifecycle, logging, metrics,
+                "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
+                "MailSync",
+                "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
+                arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
 
@@ -92,8 +102,14 @@ let package = Package(
         .testTarget(
             name: "GmailProviderTests",
             dependencies: [
-                "GmailProvider", "HTTPTransport", "MailHeaders", "MailModel", "ProviderEmulator", "MailTestSupport",
-                logging,
+                "GmailProvider", "HTTPTransport", "MailHeaders", "MailModel", "ProviderClient", "ProviderEmulator",
+                "MailTestSupport", logging,
+            ]),
+        .testTarget(
+            name: "OutlookProviderTests",
+            dependencies: [
+                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "ProviderClient",
+                "ProviderEmulator", "MailTestSupport", logging,
             ]),
         .testTarget(
             name: "MailStoreTests", dependencies: ["MailStore", "MailModel", "MailTestSupport", grdb, logging]),
@@ -110,6 +126,9 @@ let package = Package(
                 "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
             ]),
         .testTarget(
+            name: "MailRecoveryTests",
+            dependencies: ["MailRecovery", "MailStore", "MailModel", "MailTestSupport", logging]),
+        .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),
         .testTarget(
@@ -117,6 +136,12 @@ let package = Package(
             dependencies: [
                 "MailAPI", "Accounts", "HTTPTransport", "MailStore", "MailModel", "MailSync", "MailTestSupport",
                 crypto, hummingbird, lifecycle, logging, metrics,
+            ]),
+        .testTarget(
+            name: "ProviderConformanceTests",
+            dependencies: [
+                "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
+                "ProviderEmulator", logging,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",

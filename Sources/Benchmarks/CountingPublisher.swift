@@ -19,6 +19,7 @@ final class CountingPublisher: EventPublisher {
     var connectionEpoch: Int { publisher.connectionEpoch }
     func connections() -> AsyncStream<Int> { publisher.connections() }
     func lastStored(of user: UserID) async throws -> StoredMessage? { try await publisher.lastStored(of: user) }
+    func firstStored(of user: UserID) async throws -> StoredMessage? { try await publisher.firstStored(of: user) }
     func streamState() async throws -> StreamState { try await publisher.streamState() }
 
     func publish(_ message: OutboundMessage) async -> PublishOutcome {

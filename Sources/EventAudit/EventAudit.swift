@@ -18,6 +18,9 @@ public struct StreamMessage: Sendable {
 
 /// A message as the provider holds it, read past the adapter.
 public struct ProviderMessage: Sendable, Hashable {
+    /// `GOOGLE` …, and which of the user's mailboxes there.
+    public var provider: String
+    public var inbox: String
     public var id: String
     public var threadID: String
     /// Unix seconds.
@@ -27,13 +30,27 @@ public struct ProviderMessage: Sendable, Hashable {
     /// Received by the time it was looked at: in scope now. A message out of scope may or may not be known.
     public var inScope: Bool
 
-    public init(id: String, threadID: String, date: UnixSeconds, labels: [String], inScope: Bool) {
+    public init(
+        provider: String = "GOOGLE", inbox: String = "primary", id: String, threadID: String, date: UnixSeconds,
+        labels: [String], inScope: Bool
+    ) {
+        self.provider = provider
+        self.inbox = inbox
         self.id = id
         self.threadID = threadID
         self.date = date
         self.labels = labels
         self.inScope = inScope
     }
+
+    fileprivate var key: MailKey { MailKey(provider: provider, inbox: inbox, id: id) }
+}
+
+/// A message among all of a user's mailboxes.
+private struct MailKey: Hashable {
+    var provider: String
+    var inbox: String
+    var id: String
 }
 
 /// An event as a user's store holds it.
@@ -47,7 +64,7 @@ public struct StoredEvent: Sendable {
     }
 }
 
-/// Proves, for one mailbox, that provider, store and stream agree: by sets of ids and by content, not by counts.
+/// Proves, for all mailboxes of one user, that provider, store and stream agree: by sets of ids and by content, not by counts.
 ///
 /// Feed it every message of the user's part of the stream in stream order, then ask for the report.
 public struct EventAudit: Sendable {
@@ -60,7 +77,7 @@ public struct EventAudit: Sendable {
 
     private var lastSeq: Int64 = 0
     private var hashes: [String: SHA256Digest] = [:]
-    private var mail: [String: Mail] = [:]
+    private var mail: [MailKey: Mail] = [:]
     private var receivedTwice: [String] = []
     private var outOfOrder: [String] = []
     private var malformed: [String] = []
@@ -90,21 +107,21 @@ public struct EventAudit: Sendable {
     }
 
     private mutating func apply(_ event: EventText, of subject: String) {
-        guard let id = event.messageID else { return }
+        guard let key = event.mailKey else { return }
         if subject.hasSuffix(".email.received") {
-            if mail[id] != nil { receivedTwice.append(id) }
-            mail[id] = Mail(
+            if mail[key] != nil { receivedTwice.append(key.id) }
+            mail[key] = Mail(
                 threadID: event.threadID ?? "", date: event.date ?? 0, labels: event.labels ?? [],
                 exists: true)
         } else if subject.hasSuffix(".email.updated") {
-            guard mail[id] != nil else { return malformed.append("\(event.eventID): update of an unknown message") }
-            mail[id]?.labels = event.labels ?? []
-            mail[id]?.exists = true
+            guard mail[key] != nil else { return malformed.append("\(event.eventID): update of an unknown message") }
+            mail[key]?.labels = event.labels ?? []
+            mail[key]?.exists = true
         } else if subject.hasSuffix(".email.deleted") {
-            guard mail[id]?.exists == true else {
+            guard mail[key]?.exists == true else {
                 return malformed.append("\(event.eventID): deletion of an unknown message")
             }
-            mail[id]?.exists = false
+            mail[key]?.exists = false
         }
     }
 
@@ -112,14 +129,14 @@ public struct EventAudit: Sendable {
     public func report(provider: [ProviderMessage], stored: [StoredEvent]) -> AuditReport {
         var report = AuditReport(
             received: mail.count, duplicates: receivedTwice, outOfOrder: outOfOrder, malformed: malformed)
-        let truth = Dictionary(provider.map { ($0.id, $0) }) { first, _ in first }
-        for message in provider where message.inScope && mail[message.id] == nil { report.missing.append(message.id) }
-        for (id, mail) in mail {
-            guard let message = truth[id] else {
-                if mail.exists { report.different.append("\(id): exists in the stream, not at the provider") }
+        let truth = Dictionary(provider.map { ($0.key, $0) }) { first, _ in first }
+        for message in provider where message.inScope && mail[message.key] == nil { report.missing.append(message.id) }
+        for (key, mail) in mail {
+            guard let message = truth[key] else {
+                if mail.exists { report.different.append("\(key.id): exists in the stream, not at the provider") }
                 continue
             }
-            report.different += differences(id, mail, message)
+            report.different += differences(key.id, mail, message)
         }
         compare(stored, &report)
         report.missing.sort()
@@ -194,7 +211,7 @@ public struct AuditReport: Sendable, Hashable {
 private struct EventText: Decodable {
     let eventID: String
     let seq: Int64
-    let messageID: String?
+    let mailKey: MailKey?
     let threadID: String?
     let date: Int64?
     let labels: [String]?
@@ -209,15 +226,20 @@ private struct EventText: Decodable {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         eventID = try fields.decode(String.self, forKey: .eventID)
         seq = try fields.decode(Int64.self, forKey: .seq)
-        messageID = try fields.decodeIfPresent(String.self, forKey: .messageID)
+        mailKey = try fields.decodeIfPresent(String.self, forKey: .messageID).map { id in
+            MailKey(
+                provider: try fields.decode(String.self, forKey: .provider),
+                inbox: try fields.decode(String.self, forKey: .inbox), id: id)
+        }
         threadID = try fields.decodeIfPresent(String.self, forKey: .threadID)
         date = try fields.decodeIfPresent(Int64.self, forKey: .date)
         // In account.labels the labels are objects, which the audit does not read.
-        labels = messageID == nil ? nil : try fields.decodeIfPresent([String].self, forKey: .labels)
+        labels = mailKey == nil ? nil : try fields.decodeIfPresent([String].self, forKey: .labels)
     }
 
     private enum CodingKeys: String, CodingKey {
-        case seq, labels
+        case seq, labels, provider
+        case inbox = "inbox_id"
         case eventID = "event_id"
         case messageID = "provider_message_id"
         case threadID = "provider_thread_id"

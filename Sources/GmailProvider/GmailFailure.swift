@@ -1,12 +1,16 @@
 import Foundation
 import HTTPTransport
 import MailModel
+import ProviderClient
 
 /// The one place where Gmail's errors become decisions
 /// (https://developers.google.com/workspace/gmail/api/guides/handle-errors, and forms seen in practice).
-enum GmailFailure {
+enum GmailFailure: FailureTable {
+    static let provider = "Gmail"
+    static let addressVariable = "GMAIL_API_URL"
+
     /// What was asked for: the same answer means different things.
-    enum Endpoint: Sendable, Hashable {
+    enum Endpoint: ProviderEndpoint {
         case profile
         /// - Parameter paged: with a page token.
         case list(paged: Bool)
@@ -16,14 +20,9 @@ enum GmailFailure {
         case batch
     }
 
-    /// Codes that decide something besides being shown.
+    /// Gmail's own codes that decide something besides being shown.
     enum Code {
-        static let messageGone = "message_not_found"
-        static let rateLimited = "rate_limited"
-        static let tooManyConcurrent = "too_many_concurrent"
-        static let projectLimit = "project_limit"
         static let queryRefused = "query_refused"
-        static let unauthorized = "unauthorized"
         static let badRequest = "bad_request"
     }
 
@@ -42,7 +41,7 @@ enum GmailFailure {
         case 401:
             // The token was replaced and tried again by then. Whether the grant is gone for good only the token
             // endpoint can say; until it does, waiting heals this and signing in again is not asked for.
-            return retry(answer, Code.unauthorized, "Gmail refuses the account's access token")
+            return retry(answer, FailureCode.unauthorized, "Gmail refuses the account's access token")
         case 403: return forbidden(answer)
         case 404, 410: return notFound(endpoint)
         case 429: return limited(answer)
@@ -50,48 +49,6 @@ enum GmailFailure {
             return retry(answer, "server_error", "Gmail answered \(response.status) to a request for \(endpoint.noun)")
         default: return unexpected(response.status, endpoint)
         }
-    }
-
-    /// Maps what kept an answer from arriving.
-    static func failure(of error: TransportError, at endpoint: Endpoint) -> SyncFailure {
-        switch error {
-        case .connection(let reason):
-            return SyncFailure(
-                .retry(after: nil, scope: .account), code: "connection_failed", "no answer from Gmail: \(reason)")
-        case .timeout(let reason):
-            return SyncFailure(.retry(after: nil, scope: .account), code: "timeout", "Gmail took too long: \(reason)")
-        case .tooLarge(let limit):
-            return SyncFailure(
-                endpoint == .message ? .skip : .retry(after: nil, scope: .account), code: "answer_too_large",
-                "Gmail's answer to a request for \(endpoint.noun) is larger than \(limit) bytes")
-        case .refused(let reason):
-            return SyncFailure(
-                .stop, code: "request_refused", "the request may not be sent: \(reason); check GMAIL_API_URL")
-        case .shutDown:
-            return SyncFailure(.retry(after: nil, scope: .account), code: "shut_down", "the service is stopping")
-        }
-    }
-
-    /// An answer with status 2xx that cannot be read: HTML, cut off, or another shape than documented.
-    static func unreadable(_ endpoint: Endpoint) -> SyncFailure {
-        SyncFailure(
-            endpoint == .message ? .skip : .retry(after: nil, scope: .account), code: "unreadable_answer",
-            "Gmail's answer to a request for \(endpoint.noun) is not what its documentation describes")
-    }
-
-    /// A part of a batch was refused its token, which expired meanwhile: a request of its own gets another one.
-    static let expiredInBatch = SyncFailure(
-        .retry(after: nil, scope: .account), code: "token_expired", "the access token expired during a batch")
-
-    /// True for limits on the rate of calls: they say nothing about what was asked for.
-    static func isThrottling(_ failure: SyncFailure) -> Bool {
-        [Code.rateLimited, Code.tooManyConcurrent, Code.projectLimit].contains(failure.code)
-    }
-
-    /// What the budget is told to wait when the provider does not say.
-    static func pause(for failure: SyncFailure) -> Duration {
-        if case .retry(let after?, _) = failure.decision { return after }
-        return failure.code == Code.tooManyConcurrent ? .seconds(1) : .seconds(5)
     }
 }
 
@@ -123,7 +80,7 @@ extension GmailFailure {
         let reasons = answer.reasons
         if !reasons.isDisjoint(with: ["dailylimitexceeded", "quotaexceeded"]) {
             return SyncFailure(
-                .retry(after: answer.wait ?? dailyLimitWait, scope: .project), code: Code.projectLimit,
+                .retry(after: answer.wait ?? dailyLimitWait, scope: .project), code: FailureCode.projectLimit,
                 "the Google project's daily quota is used up")
         }
         if !reasons.isDisjoint(with: ["ratelimitexceeded", "userratelimitexceeded", "resource_exhausted"]) {
@@ -153,19 +110,19 @@ extension GmailFailure {
 
     private static func limited(_ answer: Answer) -> SyncFailure {
         if answer.says("concurrent requests") {
-            return retry(answer, Code.tooManyConcurrent, "too many requests to this mailbox at once")
+            return retry(answer, FailureCode.tooManyConcurrent, "too many requests to this mailbox at once")
         }
         if answer.says("per minute"), !answer.says("per user") {
-            return retry(answer, Code.projectLimit, "the Google project's quota is used up for now", scope: .project)
+            return retry(answer, FailureCode.projectLimit, "the Google project's quota is used up for now", scope: .project)
         }
-        return retry(answer, Code.rateLimited, "Gmail asks to slow down")
+        return retry(answer, FailureCode.rateLimited, "Gmail asks to slow down")
     }
 
     private static func notFound(_ endpoint: Endpoint) -> SyncFailure {
         switch endpoint {
         case .history:
             SyncFailure(.resync, code: "history_expired", "Gmail no longer has the changes since the stored history id")
-        case .message: SyncFailure(.skip, code: Code.messageGone, "the message does not exist")
+        case .message: SyncFailure(.skip, code: FailureCode.messageGone, "the message does not exist")
         case .batch, .labels, .list, .profile:
             SyncFailure(.stop, code: "not_found", "Gmail has no \(endpoint.noun) at this address; check GMAIL_API_URL")
         }
@@ -173,8 +130,7 @@ extension GmailFailure {
 
     private static func unexpected(_ status: Int, _ endpoint: Endpoint) -> SyncFailure {
         if (300...399).contains(status) {
-            return SyncFailure(
-                .stop, code: "redirected", "Gmail redirected a request for \(endpoint.noun); check GMAIL_API_URL")
+            return redirected(endpoint)
         }
         return SyncFailure(
             .retry(after: nil, scope: .account), code: "unexpected_status",
@@ -189,7 +145,8 @@ extension GmailFailure {
 }
 
 extension GmailFailure.Endpoint {
-    /// For messages.
+    var isMessage: Bool { self == .message }
+
     var noun: String {
         switch self {
         case .profile: "the profile"
@@ -212,7 +169,7 @@ private struct Answer {
 
     init(_ response: HTTPResponse, now: Int64) {
         // A body that is no error document (HTML, empty) says nothing.
-        let error = (try? GmailWire.decode(GmailWire.Failure.self, from: response.body))?.error
+        let error = (try? ProviderJSON.decode(GmailWire.Failure.self, from: response.body))?.error
         let names = [error?.status].compactMap { $0 } + (error?.errors ?? []).compactMap(\.reason)
         reasons = Set((names + (error?.details ?? []).compactMap(\.reason)).map { $0.lowercased() })
         texts = [error?.message].compactMap { $0 } + (error?.errors ?? []).compactMap(\.message)

@@ -1,5 +1,6 @@
 import MailHeaders
 import MailModel
+import ProviderClient
 
 /// Turns Gmail's messages into the neutral form. Pure.
 struct GmailNormalizer: Sendable {
@@ -35,7 +36,8 @@ struct GmailNormalizer: Sendable {
             throw SyncFailure(
                 .skip, code: "wrong_message", "Gmail answered with another message than the one asked for")
         }
-        let fields = (message.payload?.headers ?? []).compactMap(Self.field)
+        var fields = RawFields()
+        for header in message.payload?.headers ?? [] { fields.append(name: header.name, value: header.value) }
         guard let date = date(of: message, fields) else {
             throw SyncFailure(.skip, code: "undated_message", "the message has neither a usable internalDate nor Date")
         }
@@ -46,41 +48,24 @@ struct GmailNormalizer: Sendable {
     }
 
     private func meta(
-        _ message: GmailWire.Message, _ id: String, _ date: UnixSeconds, _ labels: [String], _ fields: [RawField]
+        _ message: GmailWire.Message, _ id: String, _ date: UnixSeconds, _ labels: [String], _ fields: RawFields
     ) -> MessageMeta {
         let thread = message.threadId.flatMap { GmailID.isValid($0) ? $0 : nil } ?? id
-        let addresses = { (name: String) in
-            fields.lazy.filter { $0.key == name }.flatMap { AddressList.parse($0.value) }.map(\.address)
-        }
-        let decoded = fields.map { HeaderField(name: $0.name, value: HeaderText.decode($0.value)) }
         return MessageMeta(
             id: id, threadID: thread, date: date,
-            subject: fields.first { $0.key == "subject" }.map { HeaderText.decode($0.value) } ?? "",
-            sender: fields.first { $0.key == "from" }.flatMap { AddressList.parse($0.value).first?.address } ?? "",
-            to: Array(addresses("to")), cc: Array(addresses("cc")), bcc: Array(addresses("bcc")),
-            snippet: HTMLEntities.decode(Self.printable(message.snippet ?? "")), headers: headers.select(decoded),
+            subject: fields.text("subject") ?? "", sender: fields.addresses("from").first ?? "",
+            to: fields.addresses("to"), cc: fields.addresses("cc"), bcc: fields.addresses("bcc"),
+            snippet: HTMLEntities.decode(MailText.printable(message.snippet ?? "")),
+            headers: headers.select(fields.decoded),
             labels: labels, version: message.historyId?.unsigned ?? 0)
     }
 
-    /// A header as it came, with the lower-cased name for comparing.
-    struct RawField {
-        var name: String
-        var key: String
-        var value: String
-    }
-
-    private static func field(_ header: GmailWire.Header) -> RawField? {
-        guard let name = header.name, !name.isEmpty else { return nil }
-        let shown = printable(name)
-        return RawField(name: shown, key: shown.lowercased(), value: header.value ?? "")
-    }
-
     /// The provider's date, in seconds; else the sender's.
-    private func date(of message: GmailWire.Message, _ fields: [RawField]) -> UnixSeconds? {
+    private func date(of message: GmailWire.Message, _ fields: RawFields) -> UnixSeconds? {
         if let milliseconds = message.internalDate?.value {
             return milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0)
         }
-        return fields.first { $0.key == "date" }.flatMap { MailDate.parse(HeaderText.decode($0.value)) }
+        return fields.text("date").flatMap(MailDate.parse)
     }
 
     /// Sorted, without repeats and without what cannot be a label id.
@@ -91,12 +76,6 @@ struct GmailNormalizer: Sendable {
     /// 1 to 255 bytes without control characters.
     static func isLabel(_ id: String) -> Bool {
         (1...255).contains(id.utf8.count) && !id.utf8.contains { $0 < 0x20 || $0 == 0x7f }
-    }
-
-    /// NUL would end the text for whoever reads it as a C string.
-    static func printable(_ text: String) -> String {
-        guard text.utf8.contains(0) else { return text }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "\u{fffd}" : $0 }))
     }
 }
 

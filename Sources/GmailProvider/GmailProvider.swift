@@ -1,18 +1,16 @@
 import HTTPTransport
 import Logging
 import MailModel
+import ProviderClient
 
 /// The Gmail adapter: opens sessions on mailboxes behind the Gmail API v1
 /// (https://developers.google.com/workspace/gmail/api/reference/rest).
 public struct GmailProvider: MailProvider {
-    /// Sends one request; throws `TransportError` or `CancellationError`.
-    typealias Send = @Sendable (HTTPRequest) async throws -> HTTPResponse
-
     public let kind = ProviderKind.google
     private let configuration: GmailConfiguration
     private let time: any TimeSource
     private let logger: Logger
-    private let send: Send
+    private let send: SendRequest
 
     public init(
         configuration: GmailConfiguration = .init(), transport: HTTPTransport, time: any TimeSource = SystemTime(),
@@ -21,7 +19,7 @@ public struct GmailProvider: MailProvider {
         self.init(configuration: configuration, time: time, logger: logger) { try await transport.send($0) }
     }
 
-    init(configuration: GmailConfiguration, time: any TimeSource, logger: Logger, send: @escaping Send) {
+    init(configuration: GmailConfiguration, time: any TimeSource, logger: Logger, send: @escaping SendRequest) {
         self.configuration = configuration
         self.time = time
         self.logger = logger
@@ -31,7 +29,9 @@ public struct GmailProvider: MailProvider {
     public func session(
         since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget
     ) -> any MailboxSession {
-        let api = GmailAPI(configuration: configuration, tokens: tokens, budget: budget, time: time, send: send)
+        let calls = ProviderCalls<GmailFailure>(
+            policy: configuration.calls, tokens: tokens, budget: budget, time: time, send: send)
+        let api = GmailAPI(configuration: configuration, calls: calls)
         return GmailSession(api: api, since: since, logger: logger)
     }
 }
@@ -45,14 +45,8 @@ public struct GmailConfiguration: Sendable {
     /// `GMAIL_UNIT_COSTS`
     public var costs = GmailUnitCosts()
     public var reading = GmailReading.batch(partsMax: 50)
-    /// How often one call is tried before its failure counts.
-    public var triesMax = 3
-    /// Before the second try; doubles for each further one.
-    public var retryDelay: Duration = .milliseconds(500)
-    /// A wait the provider asks for is waited for inside a pass up to this; a longer one ends the pass.
-    public var patience: Duration = .seconds(10)
-    /// From start to last byte of one request.
-    public var requestTimeout: Duration = .seconds(60)
+    /// How calls are tried.
+    public var calls = CallPolicy()
     /// Largest answer accepted to one call. A batch may have this for each part, up to ``batchBytesMax``.
     public var answerBytesMax = 8 * 1024 * 1024
     public var batchBytesMax = 64 * 1024 * 1024

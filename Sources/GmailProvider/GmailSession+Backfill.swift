@@ -1,4 +1,5 @@
 import MailModel
+import ProviderClient
 
 /// A page of the listing: the ids on it that are still to be looked at.
 struct ListedPage: Sendable {
@@ -38,10 +39,10 @@ extension GmailSession {
 
     /// Reads the messages of one batch, and makes the next one smaller when this took long: while the quota sets the
     /// pace, live mail waits for the end of a batch.
-    private func readTimed(_ ids: [String], _ known: any KnownMessages) async throws -> GmailReader.Outcome {
-        let start = api.time.nowMilliseconds()
+    private func readTimed(_ ids: [String], _ known: any KnownMessages) async throws -> ReadOutcome {
+        let start = api.calls.time.nowMilliseconds()
         let outcome = try await reader.read(ids, known: known)
-        let took = Duration.milliseconds(api.time.nowMilliseconds() - start)
+        let took = Duration.milliseconds(api.calls.time.nowMilliseconds() - start)
         if took > Self.batchTimeAimed { backfillSize = max(Self.readMin, backfillSize / 2) }
         if took < Self.batchTimeAimed / 4 { backfillSize = min(Self.readMax, backfillSize * 2) }
         return outcome

@@ -1,4 +1,5 @@
 import MailModel
+import ProviderClient
 
 /// The rest of a history answer.
 struct HistoryAnswer: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import MailModel
+import ProviderClient
 
 /// Where a listing of the mailbox stands: first the labels that are out of scope, one after the other, then everything
 /// but spam and trash.

@@ -1,4 +1,5 @@
 import MailModel
+import ProviderClient
 
 /// A comparison of store and provider under way. Its stages follow one another; a failed call goes on where the
 /// failure was.

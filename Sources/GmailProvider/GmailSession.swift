@@ -1,5 +1,6 @@
 import Logging
 import MailModel
+import ProviderClient
 
 /// A conversation with one Gmail mailbox.
 ///
@@ -25,13 +26,15 @@ actor GmailSession: MailboxSession {
     /// False once Gmail refused to search with the granted scope.
     private var maySearch = true
     private var restarts = 0
-    private var emptyPages = 0
+    private var pages = ListingGuard(provider: GmailFailure.provider)
 
     init(api: GmailAPI, since: UnixSeconds?, logger: Logger) {
         self.api = api
         self.since = since
         self.logger = logger
-        reader = GmailReader(api: api, normalizer: GmailNormalizer(headers: api.configuration.headers, since: since))
+        let normalizer = GmailNormalizer(headers: api.configuration.headers, since: since)
+        reader = GmailReader(
+            source: GmailSource(api: api, normalizer: normalizer), parallelism: api.configuration.reading.parallelism)
     }
 
     /// Messages fetched for one batch.
@@ -74,23 +77,11 @@ actor GmailSession: MailboxSession {
         return ids
     }
 
-    /// Pages without anything new in a row; more are taken for a listing that never ends.
-    private static let emptyPagesMax = 50
-
-    /// A listing's next page token. A page may be empty and even name itself as the next: it is asked for again, but
-    /// not for ever.
+    /// A listing's next page token.
     ///
     /// - Throws: `retry` when the listing does not come to an end.
     func nextToken(_ next: String?, after current: String?, isEmpty: Bool) throws(SyncFailure) -> String? {
-        guard let next, !next.isEmpty else { return nil }
-        emptyPages = isEmpty || next == current ? emptyPages + 1 : 0
-        if emptyPages > Self.emptyPagesMax {
-            emptyPages = 0
-            throw SyncFailure(
-                .retry(after: nil, scope: .account), code: "endless_listing",
-                "Gmail names ever further pages without anything on them")
-        }
-        return next
+        try pages.next(next, after: current, isEmpty: isEmpty)
     }
 
     func nextToken(_ list: GmailWire.MessageList, after current: String?) throws(SyncFailure) -> String? {
@@ -123,7 +114,7 @@ actor GmailSession: MailboxSession {
 
     /// The mailbox's labels when they are due: never read, read too long ago, or one is named that is unknown.
     func labelsIfDue(_ position: GmailCursor, naming named: Set<String> = []) async throws -> [MailLabel]? {
-        let now = api.time.now()
+        let now = api.calls.time.now()
         let last = max(labelsReadAt ?? 0, position.labelsReadAt ?? 0)
         let isFresh = last > 0 && now - last < api.configuration.labelsInterval.milliseconds / 1000
         let known = knownLabels ?? GmailLabels.system
@@ -149,13 +140,4 @@ enum GmailLabels {
         "INBOX", "SENT", "DRAFT", "SPAM", "TRASH", "UNREAD", "STARRED", "IMPORTANT", "CHAT", "CATEGORY_PERSONAL",
         "CATEGORY_SOCIAL", "CATEGORY_PROMOTIONS", "CATEGORY_UPDATES", "CATEGORY_FORUMS",
     ]
-}
-
-extension ChangeBatch {
-    /// Adds what was read, in this order.
-    mutating func take(_ outcome: GmailReader.Outcome, order: [String]) {
-        changes += order.compactMap { outcome.changes[$0] }
-        vanished += outcome.vanished
-        gaps += outcome.gaps
-    }
 }

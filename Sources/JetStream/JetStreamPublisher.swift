@@ -57,8 +57,16 @@ public final class JetStreamPublisher: EventPublisher {
     /// Asks the stream's leader, never a replica.
     public func lastStored(of user: UserID) async throws -> StoredMessage? {
         let body = JSONValue.object(["last_by_subj": .string(EventSubject.wildcard(user: user))]).json
-        let answer = try await request("$JS.API.STREAM.MSG.GET.\(stream.name)", body)
-        return try StoredMessage(lookup: answer)
+        return try LookedUpMessage(try await request("$JS.API.STREAM.MSG.GET.\(stream.name)", body))?.stored()
+    }
+
+    public func firstStored(of user: UserID) async throws -> StoredMessage? { try await lookUp(user, from: 1)?.stored() }
+
+    fileprivate func lookUp(_ user: UserID, from sequence: UInt64) async throws -> LookedUpMessage? {
+        let body: JSONValue = .object([
+            "seq": .integer(Int64(clamping: max(1, sequence))), "next_by_subj": .string(EventSubject.wildcard(user: user)),
+        ])
+        return try LookedUpMessage(try await request("$JS.API.STREAM.MSG.GET.\(stream.name)", body.json))
     }
 
     public func streamState() async throws -> StreamState {
@@ -71,7 +79,7 @@ public final class JetStreamPublisher: EventPublisher {
         await state.end.value()
     }
 
-    private func request(_ subject: String, _ body: [UInt8]) async throws(PublisherUnavailable) -> [UInt8] {
+    fileprivate func request(_ subject: String, _ body: [UInt8]) async throws(PublisherUnavailable) -> [UInt8] {
         switch await state.exchange(subject, payload: body) {
         case .reply(let bytes): return bytes
         case .noResponders: throw PublisherUnavailable(reason: "JetStream does not answer")
@@ -81,5 +89,17 @@ public final class JetStreamPublisher: EventPublisher {
         case .closed: throw PublisherUnavailable(reason: "the publisher is closed")
         case .notPermitted(let text), .tooLarge(let text): throw PublisherUnavailable(reason: text)
         }
+    }
+}
+
+extension JetStreamPublisher: EventArchive {
+    public func message(of user: UserID, from streamSequence: UInt64) async throws -> ArchivedMessage? {
+        try await lookUp(user, from: streamSequence)?.archived()
+    }
+
+    public func erase(streamSequence: UInt64) async throws {
+        let body: JSONValue = .object(["seq": .integer(Int64(clamping: streamSequence)), "no_erase": false])
+        let answer = try await request("$JS.API.STREAM.MSG.DELETE.\(stream.name)", body.json)
+        try Deletion.check(answer, streamSequence)
     }
 }

@@ -50,6 +50,9 @@ struct DispatchSchedule: Sendable {
         delayed.insert(user)
     }
 
+    /// The user has a turn now.
+    func isActive(_ user: UserID) -> Bool { active.contains(user) }
+
     /// The user's back-off is over.
     mutating func release(_ user: UserID) {
         if delayed.remove(user) != nil { enqueue(user) }

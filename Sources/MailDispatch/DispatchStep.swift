@@ -21,6 +21,8 @@ struct Step: Sendable, Hashable {
 enum StoreWrite: Sendable, Hashable {
     /// The stream holds everything up to `seq`.
     case confirm(seq: Int64, streamSequence: UInt64)
+    /// The same, but which stream was confirmed last stays as recorded: it is still to be filled.
+    case confirmUnderway(seq: Int64, streamSequence: UInt64)
     case attempt(seq: Int64, retries: Int, nextAttemptAt: UnixSeconds, reason: String)
     case deadLetter(seq: Int64, reason: String)
     /// The store is older than the stream.

@@ -88,15 +88,16 @@ struct DispatchTurn: Sendable {
 
     private func look(_ store: UserStore, _ dispatch: inout UserDispatch) async throws -> Step {
         counters.update { $0.metrics.lookups += 1 }
-        let stored: StoredMessage?
+        let (stored, first): (StoredMessage?, StoredMessage?)
         do {
             stored = try await publisher.lastStored(of: user)
+            first = dispatch.meetsAnotherStream ? try await publisher.firstStored(of: user) : nil
         } catch let unavailable as PublisherUnavailable {
             return dispatch.lookFailed(unavailable.reason)
         }
-        var ownID: String?
-        if let seq = stored?.seq { ownID = try await store.read { try $0.event(seq: seq)?.id } }
-        return dispatch.looked(stored, ownID: ownID, now: time.nowMilliseconds())
+        var own = OwnEvent.unasked
+        if let seq = stored?.seq { own = try await store.read { try OwnEvent(seq, $0) } }
+        return dispatch.looked(stored, first: first, own: own, now: time.nowMilliseconds())
     }
 
     private func publish(_ message: OutboundMessage, _ dispatch: inout UserDispatch) async -> Step {
@@ -126,6 +127,8 @@ struct DispatchTurn: Sendable {
         case .confirm(let seq, let streamSequence):
             try transaction.confirm(
                 through: seq, streamSequence: streamSequence, stream: pass.stream.created, at: now)
+        case .confirmUnderway(let seq, let streamSequence):
+            try transaction.confirm(through: seq, streamSequence: streamSequence, stream: nil, at: now)
         case .attempt(let seq, let retries, let nextAttemptAt, let reason):
             try transaction.noteAttempt(seq: seq, retries: retries, nextAttemptAt: nextAttemptAt, reason: reason)
         case .deadLetter(let seq, let reason):

@@ -24,6 +24,8 @@ public actor OutboxDispatcher: Service {
     /// What the run loop starts when it looks next.
     private var chores: [Chore] = []
     private var drained: [CheckedContinuation<Void, Never>] = []
+    /// Who waits for the end of a user's turn.
+    private var turnWaiters: [UserID: [CheckedContinuation<Void, Never>]] = [:]
     private var turnWatchers: [AsyncStream<Void>.Continuation] = []
 
     private enum Chore: Sendable {
@@ -51,6 +53,21 @@ public actor OutboxDispatcher: Service {
 
     /// The user's outbox may have new rows. Cheap; may be called from anywhere, also before ``run()``.
     public nonisolated func wake(_ user: UserID) { inbox.add(user) }
+
+    /// Nothing of the user is published from here on, until ``release(_:)``. Returns when the turn under way has ended.
+    public func hold(_ user: UserID) async {
+        inbox.hold(user)
+        guard schedule.isActive(user) else { return }
+        await withCheckedContinuation { turnWaiters[user, default: []].append($0) }
+    }
+
+    /// Publishing for the user goes on, with a look at what the stream holds.
+    public func release(_ user: UserID) {
+        var dispatch = UserDispatch(settings: settings)
+        dispatch.forget()
+        dispatches[user] = dispatch
+        inbox.release(user)
+    }
 
     /// How publishing is doing now.
     public func metrics() -> DispatchMetrics {
@@ -109,6 +126,10 @@ public actor OutboxDispatcher: Service {
 
     private func startTurns(in group: inout DiscardingTaskGroup) {
         while let pass = gate.pass, let user = schedule.take(max: settings.usersAtOnceMax) {
+            if inbox.isHeld(user) {
+                schedule.finish(user, more: false)
+                continue
+            }
             let dispatch = dispatches[user] ?? UserDispatch(settings: settings)
             group.addTask { await self.runTurn(user, dispatch, pass) }
         }
@@ -169,7 +190,7 @@ public actor OutboxDispatcher: Service {
         let turn = DispatchTurn(
             user: user, publisher: publisher, counters: counters, time: time, logger: logger,
             mustStop: { [inbox, publisher] in
-                inbox.isStopping || Task.isCancelled || publisher.connectionEpoch != pass.connection
+                inbox.isStopping || inbox.isHeld(user) || Task.isCancelled || publisher.connectionEpoch != pass.connection
             })
         let quantum = settings.quantumMessages
         do {
@@ -218,6 +239,7 @@ public actor OutboxDispatcher: Service {
             logger.error("a user's store failed", metadata: ["user": "\(user)", "reason": "\(reason)"])
             delayTurn(user, Backoff.millisecondsMax)
         }
+        for waiter in turnWaiters.removeValue(forKey: user) ?? [] { waiter.resume() }
         for watcher in turnWatchers { watcher.yield() }
         inbox.signal()
     }
@@ -282,7 +304,11 @@ public actor OutboxDispatcher: Service {
 
     private func sweepNowAndThen() async {
         guard let interval = settings.sweepIntervalMilliseconds else { return }
-        while await slept(interval) { await sweep(thorough: false) }
+        while await slept(interval) {
+            // A stream that was made anew under a connection that stays tells nobody.
+            if publisher.connectionEpoch > 0 { await probe() }
+            await sweep(thorough: false)
+        }
     }
 
     /// Visits every user's store, a few at a time. A thorough visit asks the stream for the user's last message even

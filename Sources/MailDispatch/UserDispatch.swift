@@ -39,6 +39,8 @@ struct UserDispatch: Sendable {
     private struct Resend: Sendable, Hashable {
         var after: Int64
         var through: Int64
+        /// The stream was made anew and took later events before this was known: they stay where they are.
+        var isBelowTail = false
         /// Of the last one sent; 0 when all were too old to be sent.
         var streamSequence: UInt64 = 0
     }
@@ -97,13 +99,20 @@ struct UserDispatch: Sendable {
         return send(now: now)
     }
 
+    /// True when the stream is not the one that confirmed this user's last event.
+    var meetsAnotherStream: Bool { state.map(isOfAnotherStream) ?? false }
+
     /// The stream was asked for the user's last message.
     ///
-    /// - Parameter ownID: the id of our event with that message's number; nil when our log has none.
-    mutating func looked(_ stored: StoredMessage?, ownID: String?, now: Int64) -> Step {
+    /// - Parameters:
+    ///   - first: the user's first message, when ``meetsAnotherStream``.
+    ///   - own: what our log has under that message's number.
+    mutating func looked(
+        _ stored: StoredMessage?, first: StoredMessage? = nil, own: OwnEvent, now: Int64
+    ) -> Step {
         guard let state else { return end(.unavailable("nothing loaded")) }
         let storedSeq = stored?.seq ?? 0
-        if let stored, storedSeq > state.lastSeq || ownID.map({ $0 != stored.id }) ?? false {
+        if let stored, storedSeq > state.lastSeq || own.contradicts(stored) {
             behindConnection = pass.connection
             return end(.behind, adding: .behind(Self.behindMessage(stored, state)))
         }
@@ -111,6 +120,7 @@ struct UserDispatch: Sendable {
         behindConnection = nil
         unknown = nil
         mustLook = false
+        if let stored, let first, first.seq > 1, isOfAnotherStream(state) { return fill(stored, below: first.seq) }
         if let stored, storedSeq > max(state.publishedSeq, acked?.seq ?? 0) {
             acked = Acked(seq: storedSeq, streamSequence: stored.streamSequence)
         } else if storedSeq < state.publishedSeq, hasLostMessages(state) {
@@ -120,6 +130,18 @@ struct UserDispatch: Sendable {
         }
         items = items.drop { $0.message.seq <= storedSeq }
         return send(now: now)
+    }
+
+    /// The stream was made anew while we were publishing: it holds the user's events from `first` on, and after them
+    /// perhaps earlier ones that were sent again before an interruption.
+    private mutating func fill(_ stored: StoredMessage, below first: Int64) -> Step {
+        let interrupted = stored.seq < first
+        resend = Resend(after: interrupted ? stored.seq : 0, through: first - 1, isBelowTail: true)
+        items = []
+        let tail = StoreWrite.confirmUnderway(seq: stored.seq, streamSequence: stored.streamSequence)
+        return Step(
+            writes: interrupted ? [] : [tail],
+            next: .loadEvents(after: resend?.after ?? 0, limit: settings.chunkRows))
     }
 
     /// Events that the stream lost were read from the log.
@@ -139,11 +161,17 @@ struct UserDispatch: Sendable {
     mutating func published(_ outcome: PublishOutcome, now: Int64, jitter: Double) -> Step {
         guard let item = items.first else { return end(.unavailable("nothing was sent")) }
         switch outcome {
-        case .stored(let streamSequence, _):
+        case .stored(let streamSequence, let duplicate):
             items.removeFirst()
             unknown = nil
-            acked = Acked(seq: item.message.seq, streamSequence: streamSequence)
+            let wentBack = !duplicate && resend == nil && isBeforeLast(streamSequence)
+            // What is filled in below the tail says nothing about how far the stream is filled.
+            if resend?.isBelowTail != true { acked = Acked(seq: item.message.seq, streamSequence: streamSequence) }
             resend?.streamSequence = streamSequence
+            if wentBack {
+                forget()
+                return end(.unavailable("the stream numbers its messages anew: it was made again"))
+            }
             return send(now: now)
         case .unknown(let reason):
             return retryLater(item, reason, now: now, jitter: jitter)
@@ -230,15 +258,28 @@ struct UserDispatch: Sendable {
     /// True when the stream cannot be the one that confirmed this user's last event, or went back behind it.
     private func isAtOdds(_ state: DispatchState) -> Bool {
         guard state.publishedSeq > 0, let confirmedAt = state.streamSequence, confirmedAt > 0 else { return false }
-        if let created = state.streamCreated, created != pass.stream.created { return true }
+        if isOfAnotherStream(state) { return true }
         return confirmedAt > pass.stream.lastSequence
     }
 
     /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it.
     private func hasLostMessages(_ state: DispatchState) -> Bool {
         guard let confirmedAt = state.streamSequence else { return false }
-        if let created = state.streamCreated, created != pass.stream.created { return true }
-        return confirmedAt >= max(1, pass.stream.firstSequence)
+        return isOfAnotherStream(state) || confirmedAt >= max(1, pass.stream.firstSequence)
+    }
+
+    private func isOfAnotherStream(_ state: DispatchState) -> Bool {
+        state.streamCreated.map { $0 != pass.stream.created } ?? false
+    }
+
+    /// True for a stream sequence that lies before one that this stream has given to the user: numbers only grow, so
+    /// the stream was deleted and made again since.
+    private func isBeforeLast(_ streamSequence: UInt64) -> Bool {
+        if let acked { return streamSequence <= acked.streamSequence }
+        guard let state, state.streamCreated == pass.stream.created, let last = state.streamSequence else {
+            return false
+        }
+        return streamSequence <= last
     }
 
     private static func behindMessage(_ stored: StoredMessage, _ state: DispatchState) -> String {

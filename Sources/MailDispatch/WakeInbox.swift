@@ -9,6 +9,7 @@ final class WakeInbox: Sendable {
         var order: [UserID] = []
         var stopping = false
         var givenUp = false
+        var held: Set<UserID> = []
     }
 
     /// One element for any number of things that happened.
@@ -26,6 +27,16 @@ final class WakeInbox: Sendable {
     func add(_ user: UserID) {
         state.withLock { if $0.users.insert(user).inserted { $0.order.append(user) } }
         signal()
+    }
+
+    /// True while nothing of the user may be published.
+    func isHeld(_ user: UserID) -> Bool { state.withLock { $0.held.contains(user) } }
+
+    func hold(_ user: UserID) { state.withLock { _ = $0.held.insert(user) } }
+
+    func release(_ user: UserID) {
+        state.withLock { _ = $0.held.remove(user) }
+        add(user)
     }
 
     /// The users added since the last call, in the order in which they were.

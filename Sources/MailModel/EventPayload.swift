@@ -133,7 +133,25 @@ extension JSONText {
                     json.field("type", cut.entry(label.type))
                 }
             }
+        case .checkpoint(let checkpoint): self.checkpoint(checkpoint, cut)
+        case .erased(let erasure):
+            field("generation", erasure.generation)
+            key("ranges")
+            array(erasure.ranges) { json, range in
+                json.array([range.first, range.last]) { $0.integer($1) }
+            }
         }
+    }
+
+    private mutating func checkpoint(_ checkpoint: AccountCheckpoint, _ cut: EventPayload.Cut) {
+        field("mailbox", cut.text(checkpoint.mailbox))
+        field("phase", checkpoint.phase.rawValue)
+        if let total = checkpoint.estimatedTotal { field("estimated_total", total) }
+        field("stored", checkpoint.stored)
+        field("gone", checkpoint.gone)
+        field("gaps", cut.list(checkpoint.gaps))
+        // Half a resume point is none.
+        if cut.keepsHeaders, let cursor = checkpoint.cursor { field("cursor", cursor.document) }
     }
 }
 

@@ -77,12 +77,51 @@ public protocol EventPublisher: Sendable {
     ///
     /// - Throws: ``PublisherUnavailable`` when the stream cannot be asked.
     func lastStored(of user: UserID) async throws -> StoredMessage?
+    /// The first message the stream holds under any of the user's subjects; nil when there is none.
+    ///
+    /// - Throws: ``PublisherUnavailable`` when the stream cannot be asked.
+    func firstStored(of user: UserID) async throws -> StoredMessage?
     /// - Throws: ``PublisherUnavailable`` when the stream cannot be asked.
     func streamState() async throws -> StreamState
     /// A number that grows with every connection made; 0 before the first. Zero-cost to ask.
     var connectionEpoch: Int { get }
     /// Yields each new value of ``connectionEpoch``, starting with the present one.
     func connections() -> AsyncStream<Int>
+}
+
+/// A message that the stream holds, whole.
+public struct ArchivedMessage: Sendable, Hashable {
+    public var streamSequence: UInt64
+    public var subject: String
+    /// The `Nats-Msg-Id` header.
+    public var id: String
+    public var payload: [UInt8]
+
+    public init(streamSequence: UInt64, subject: String, id: String, payload: [UInt8]) {
+        self.streamSequence = streamSequence
+        self.subject = subject
+        self.id = id
+        self.payload = payload
+    }
+}
+
+/// The stream, read back: for stores that have lost what the stream still holds, and for erasing.
+public protocol EventArchive: Sendable {
+    /// The first message of the user at or after this stream sequence; nil when there is none.
+    ///
+    /// - Throws: ``PublisherUnavailable`` when the stream cannot be asked.
+    func message(of user: UserID, from streamSequence: UInt64) async throws -> ArchivedMessage?
+    /// The last message of the user; nil when there is none.
+    ///
+    /// - Throws: ``PublisherUnavailable``.
+    func lastStored(of user: UserID) async throws -> StoredMessage?
+    /// - Throws: ``PublisherUnavailable``.
+    func streamState() async throws -> StreamState
+    /// Takes a message out of the stream and overwrites its bytes on the server's disk. One that is not there any more
+    /// is no error.
+    ///
+    /// - Throws: ``PublisherUnavailable`` when it is not certain that the message is gone.
+    func erase(streamSequence: UInt64) async throws
 }
 
 /// The stream cannot be asked now.

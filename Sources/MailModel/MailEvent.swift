@@ -76,6 +76,10 @@ public enum AccountEvent: Sendable, Hashable {
     case disconnected
     case reauthRequired(reason: String)
     case labels([MailLabel])
+    /// Where the account stands with its provider: what a store that was lost needs to go on.
+    case checkpoint(AccountCheckpoint)
+    /// The account's events were erased from the log and the stream: their numbers are never seen again.
+    case erased(AccountErasure)
 
     /// The last part of the subject.
     public var kind: String {
@@ -84,6 +88,8 @@ public enum AccountEvent: Sendable, Hashable {
         case .disconnected: "disconnected"
         case .reauthRequired: "reauth_required"
         case .labels: "labels"
+        case .checkpoint: "checkpoint"
+        case .erased: "erased"
         }
     }
 }

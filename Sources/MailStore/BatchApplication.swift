@@ -9,6 +9,9 @@ struct BatchApplication {
     private let now: UnixSeconds
     private var account: AccountLedger
     private var applied = AppliedBatch()
+    /// Older mail of the account is being taken over as state.
+    private let isAdopting: Bool
+    private var adopting: Adopting
     private var gapLedger: GapLedger { GapLedger(db: reader.db) }
     private var removals: PendingRemovals { PendingRemovals(db: reader.db, accountID: account.id) }
 
@@ -19,6 +22,8 @@ struct BatchApplication {
         self.log = log
         self.now = now
         account = try AccountLedger.load(key, from: reader)
+        adopting = Adopting(db: reader.db, log: log)
+        isAdopting = try reader.adoption(key) != nil
     }
 
     mutating func run() throws -> AppliedBatch {
@@ -67,7 +72,12 @@ struct BatchApplication {
             try gapLedger.markGone(draft.id, listed: true, of: &account, at: now)
         case .received(let message):
             try gapLedger.settle(draft.id, of: &account)
-            try receive(message)
+            if isAdopting, try adopting.takesOver(message, of: account) {
+                try adopting.store(message, of: &account)
+            } else {
+                try receive(message)
+            }
+            if isAdopting { try adopting.forget(message.id, of: account) }
         case .newVersion, .updated, .deleted:
             if draft.settlesGap { try gapLedger.settle(draft.id, of: &account) }
             try change(draft)

@@ -5,7 +5,7 @@ import MailModel
 final class EventLog {
     private let db: Database
     private let user: UserID
-    let generation: Int64
+    private(set) var generation: Int64
     /// The last event number assigned.
     private(set) var lastSeq: Int64
 
@@ -37,6 +37,21 @@ final class EventLog {
         account.outboxDepth += 1
         return event.seq
     }
+
+    /// Logs an event as it was published, without putting it into the outbox.
+    func restore(_ event: MailEvent) throws {
+        try log(event)
+        lastSeq = max(lastSeq, event.seq)
+    }
+
+    /// Logs what is no event any more: the message of an event that is long gone.
+    func adopt(_ event: MailEvent) throws { try log(event) }
+
+    /// Numbering goes on after `seq`, whatever was assigned before.
+    func restart(after seq: Int64) { lastSeq = seq }
+
+    /// Part of the ids of events from here on.
+    func raiseGeneration(to generation: Int64) { self.generation = max(self.generation, generation) }
 
     private func enqueue(_ event: MailEvent, accountID: Int64) throws {
         let payload = String(decoding: event.payload(), as: UTF8.self)
@@ -97,6 +112,8 @@ final class EventLog {
             case .disconnected: .null
             case .reauthRequired(let reason): StoredText.value(reason)
             case .labels(let labels): StoredLabels.json(labels)
+            case .checkpoint(let checkpoint): StoredCheckpoint.json(checkpoint)
+            case .erased(let erasure): StoredErasure.json(erasure)
             }
         try db.run(
             Self.insertAccountEvent,

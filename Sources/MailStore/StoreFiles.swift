@@ -52,6 +52,34 @@ struct StoreFiles: Sendable {
         }
     }
 
+    /// Renames the file, with what belongs to it, durably.
+    ///
+    /// - Returns: the new path; nil when there is no file.
+    func setAside(_ user: UserID, suffix: String) throws -> String? {
+        let path = path(of: user)
+        guard exists(user) else { return nil }
+        // The file last: while it is there, its log belongs to it.
+        for part in ["-shm", "-wal", ""] where access(path + part, F_OK) == 0 {
+            guard rename(path + part, path + suffix + part) == 0 else { throw Self.failure(path + part, "rename") }
+        }
+        try Self.sync((path as NSString).deletingLastPathComponent)
+        return path + suffix
+    }
+
+    /// Removes files that were moved aside.
+    func removeSetAside(_ user: UserID, mark: String) throws -> [String] {
+        let home = (path(of: user) as NSString).deletingLastPathComponent
+        guard access(home, F_OK) == 0 else { return [] }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: home) else {
+            throw Self.failure(home, "list")
+        }
+        let paths = names.filter { $0.hasPrefix(Self.databaseName + mark) }.map { "\(home)/\($0)" }
+        for path in paths {
+            guard unlink(path) == 0 || errno == ENOENT else { throw Self.failure(path, "remove") }
+        }
+        return paths
+    }
+
     /// The users that have a store, in no particular order.
     func users() throws -> [UserID] {
         guard access(directory, F_OK) == 0 else { return [] }

@@ -8,8 +8,9 @@ extension StoreReader {
     }
 
     /// Events in `seq` order, read back from the event log: each renders the payload it went out with.
+    /// Mail that was taken over as state, below the first number, is no event.
     public func events(after seq: Int64, limit: Int) throws -> [MailEvent] {
-        let range = [seq.databaseValue, limit.databaseValue]
+        let range = [max(0, seq).databaseValue, limit.databaseValue]
         var events = try db.rows(EventLog.receivedColumns, range).map(received)
         events += try db.rows(EventLog.changeColumns, range).map(change)
         events += try db.rows(EventLog.accountColumns, range).map(accountEvent)
@@ -54,6 +55,8 @@ extension StoreReader {
         case "account.disconnected": return try event(row, .account(.disconnected))
         case "account.reauth_required": return try event(row, .account(.reauthRequired(reason: detail)))
         case "account.labels": return try event(row, .account(.labels(StoredLabels.parse(detail))))
+        case "account.checkpoint": return try event(row, .account(.checkpoint(StoredCheckpoint.parse(detail))))
+        case "account.erased": return try event(row, .account(.erased(StoredErasure.parse(detail))))
         case let type: throw StoreFailure.unreadable("the event type \(type)")
         }
     }

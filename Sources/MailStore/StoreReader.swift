@@ -47,6 +47,12 @@ public struct StoreReader {
             oldestUnpublishedAt: try oldestUnpublished(), generation: try row.integer(4), deadLetter: deadLetter)
     }
 
+    /// True for the number of an event that an erase took away.
+    public func isErased(_ seq: Int64) throws -> Bool {
+        let sql = "SELECT last_seq FROM erased_sequences WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
+        return try db.row(sql, [seq.databaseValue])?.integer(0) ?? .min >= seq
+    }
+
     /// The rows that are not confirmed, in `seq` order.
     public func unpublished(limit: Int) throws -> [OutboxRow] {
         let sql = """

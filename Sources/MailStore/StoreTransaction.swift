@@ -66,6 +66,9 @@ public struct StoreTransaction {
         return seq
     }
 
+    /// Part of the ids of events that are emitted now.
+    public var generation: Int64 { log.generation }
+
     /// Takes a message out of the gap ledger: it is not retried any more.
     public func dropGap(_ key: AccountKey, _ id: String, at now: UnixSeconds) throws {
         var account = try AccountLedger.load(key, from: reader)

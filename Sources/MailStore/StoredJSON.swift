@@ -1,13 +1,15 @@
 import MailModel
 
 /// Reads back the JSON that ``JSONText`` wrote into a column, with the order of the keys. Accepts what `JSONText`
-/// writes for texts, arrays and objects, and nothing else.
+/// writes, but for `null`, and nothing else.
 enum StoredJSON: Hashable {
     struct Member: Hashable {
         var key: String
         var value: StoredJSON
     }
     case text(String)
+    case integer(Int64)
+    case bool(Bool)
     case array([StoredJSON])
     case object([Member])
 
@@ -30,6 +32,16 @@ enum StoredJSON: Hashable {
     func text() throws -> String {
         guard case .text(let text) = self else { throw Reader.malformed }
         return text
+    }
+
+    func integer() throws -> Int64 {
+        guard case .integer(let value) = self else { throw Reader.malformed }
+        return value
+    }
+
+    func bool() throws -> Bool {
+        guard case .bool(let value) = self else { throw Reader.malformed }
+        return value
     }
 
     func members() throws -> [Member] {
@@ -59,6 +71,8 @@ extension StoredJSON {
             switch try peek() {
             case UInt8(ascii: "\""): return .text(try string())
             case UInt8(ascii: "["): return .array(try list(UInt8(ascii: "]")) { try $0.value(depth: depth + 1) })
+            case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool(try literal())
+            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .integer(try number())
             case UInt8(ascii: "{"): return .object(try list(UInt8(ascii: "}")) { try $0.member(depth: depth + 1) })
             default: throw Self.malformed
             }
@@ -86,6 +100,24 @@ extension StoredJSON {
                 if next == end { return elements }
                 guard next == UInt8(ascii: ",") else { throw Self.malformed }
             }
+        }
+
+        private mutating func literal() throws -> Bool {
+            let value = try peek() == UInt8(ascii: "t")
+            for byte in value ? "true".utf8 : "false".utf8 { try expect(byte) }
+            return value
+        }
+
+        private mutating func number() throws -> Int64 {
+            let start = position
+            position += 1
+            while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) {
+                position += 1
+            }
+            guard let value = Int64(String(decoding: bytes[start..<position], as: UTF8.self)) else {
+                throw Self.malformed
+            }
+            return value
         }
 
         private mutating func string() throws -> String {

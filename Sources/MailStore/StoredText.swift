@@ -72,6 +72,11 @@ extension Database {
         try Row.fetchOne(cachedStatement(sql: sql), arguments: Self.bound(arguments))
     }
 
+    /// Rows one at a time, where all of them would be too many.
+    func cursor(_ sql: String, _ arguments: [DatabaseValue] = []) throws -> RowCursor {
+        try Row.fetchCursor(cachedStatement(sql: sql), arguments: Self.bound(arguments))
+    }
+
     /// As optional values of the protocol's type: an array of one type GRDB converts through key paths, which costs an
     /// eighth of storing a message.
     private static func bound(_ arguments: [DatabaseValue]) -> StatementArguments {

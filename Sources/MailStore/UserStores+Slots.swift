@@ -54,11 +54,16 @@ extension UserStores {
 
     private func openFile(_ user: UserID, floor: SequenceFloor) async throws -> UserStore {
         let began = time.nowMilliseconds()
+        let reserve = reserve.map { reserve in
+            { @Sendable (through: Int64) async throws in try await reserve(user, through) }
+        }
         let (store, checked) = try await offPool { [files] in
             try files.create(user)
             let isDirty = files.isDirty(user)
             let path = files.path(of: user)
-            return (try UserStore(user: user, path: path, floor: floor, checkIntegrity: isDirty), isDirty)
+            let store = try UserStore(
+                user: user, path: path, floor: floor, checkIntegrity: isDirty, reserve: reserve)
+            return (store, isDirty)
         }
         if checked {
             let spent = time.nowMilliseconds() - began
@@ -74,6 +79,28 @@ extension UserStores {
             guard let oldest = idle.min(by: { $0.since < $1.since }) else { return }
             await shut(oldest.user)
         }
+    }
+
+    /// Closes the user's file and moves it aside, so that the next use makes a new one. A damaged file too, which ends its
+    /// quarantine.
+    ///
+    /// - Parameter suffix: of the name that the file gets.
+    /// - Returns: where it is now; nil when there was none.
+    /// - Throws: ``StoreFailure``.
+    public func setAside(_ user: UserID, suffix: String) async throws -> String? {
+        while let slot = slots[user], !slot.isQuarantined { await shut(user) }
+        slots[user] = .changing(waiting: [])
+        defer { change(user, to: nil) }
+        unpublished?.remove(user)
+        return try await offPool { [files] in try files.setAside(user, suffix: suffix) }
+    }
+
+    /// Removes the user's files that were moved aside.
+    ///
+    /// - Parameter mark: what their names have after the file's own name.
+    /// - Returns: the paths of the removed files.
+    public func removeSetAside(_ user: UserID, mark: String) async throws -> [String] {
+        try await offPool { [files] in try files.removeSetAside(user, mark: mark) }
     }
 
     /// Closes the file when nobody uses it any more.

@@ -10,6 +10,7 @@ public actor UserStores {
     let time: any TimeSource
     let logger: Logger
     let floor: @Sendable (UserID) async throws -> SequenceFloor
+    let reserve: (@Sendable (UserID, Int64) async throws -> Void)?
     private let blocking = DispatchQueue(label: "mailsync.store.files", attributes: .concurrent)
     var slots: [UserID: StoreSlot] = [:]
     /// Slots that hold a file, or are about to.
@@ -24,8 +25,10 @@ public actor UserStores {
     ///   - directory: `DATA_DIR/users`; made when the first store is.
     ///   - openMax: files kept open; more are open while more are in use.
     ///   - floor: below which a user's event numbers and generation must not start.
+    ///   - reserve: raises that floor; event numbers above it are not given out before.
     public init(
         directory: String, openMax: Int = 256, time: any TimeSource, logger: Logger,
+        reserve: (@Sendable (UserID, Int64) async throws -> Void)? = nil,
         floor: @escaping @Sendable (UserID) async throws -> SequenceFloor = { _ in .none }
     ) {
         files = StoreFiles(directory: directory)
@@ -33,6 +36,7 @@ public actor UserStores {
         self.time = time
         self.logger = logger
         self.floor = floor
+        self.reserve = reserve
     }
 
     /// Hands the user's store to `body`, made when there is none, and keeps it open while `body` runs.

@@ -7,10 +7,15 @@ public struct SyncHooks: Sendable {
     /// What is in the way of writing more, if anything: the disk's reserve is used up.
     public var obstacle: @Sendable () -> String?
 
+    /// The user's store is older than the stream: nothing may be synced into it before it is filled from there.
+    public var behind: @Sendable (UserID) async -> Void
+
     public init(
-        committed: @escaping @Sendable (UserID) -> Void, obstacle: @escaping @Sendable () -> String? = { nil }
+        committed: @escaping @Sendable (UserID) -> Void, obstacle: @escaping @Sendable () -> String? = { nil },
+        behind: @escaping @Sendable (UserID) async -> Void = { _ in }
     ) {
         self.committed = committed
         self.obstacle = obstacle
+        self.behind = behind
     }
 }

@@ -55,29 +55,46 @@ extension SyncManager {
     public func disconnect(_ key: AccountKey) async throws -> Bool {
         await beginCommand(key)
         defer { endCommand(key) }
-        guard try await vault.remove(key) else { return false }
-        await tokens.forget(key)
+        guard try await vault.account(key) != nil else { return false }
         let worker = workers.removeValue(forKey: key)
         unschedule(key)
-        budgets[key.provider]?.drop(key)
         worker?.pass?.cancel()
         await worker?.pass?.value
-        guard workers[key] == nil else { return true }
-        let now = time.now()
-        _ = try await stores.useExisting(key.user) { store in
-            try await store.write { transaction in
-                guard try transaction.reader.account(key) != nil else { return }
-                try transaction.setStatus(key, .stopped, at: now)
-                _ = try transaction.record(.disconnected, of: key, origin: .incremental, at: now)
+        do {
+            // The store first: once the tokens are gone, nobody asks again for what could not be written.
+            try await recordDisconnected(key)
+            _ = try await vault.remove(key)
+        } catch {
+            if var worker {
+                worker.epoch = newEpoch()
+                worker.pass = nil
+                workers[key] = worker
+                if worker.state != .parked { setDue(key, at: time.nowMilliseconds()) }
             }
+            throw error
         }
+        await tokens.forget(key)
+        budgets[key.provider]?.drop(key)
         hooks.committed(key.user)
         return true
     }
 
+    private func recordDisconnected(_ key: AccountKey) async throws {
+        let now = time.now()
+        _ = try await stores.useExisting(key.user) { store in
+            // A store that is filled from the stream says what the stream says; the vault says that nothing is synced.
+            if try await store.needsRestoring() { return }
+            try await store.write { transaction in
+                guard let account = try transaction.reader.account(key), account.status != .stopped else { return }
+                try transaction.setStatus(key, .stopped, at: now)
+                _ = try transaction.record(.disconnected, of: key, origin: .incremental, at: now)
+            }
+        }
+    }
+
     /// Connecting and disconnecting an account happen one after the other: half of the one between the halves of the
     /// other would leave an account without a worker, or a worker without an account.
-    private func beginCommand(_ key: AccountKey) async {
+    func beginCommand(_ key: AccountKey) async {
         guard commands[key] != nil else {
             commands[key] = []
             return
@@ -86,28 +103,13 @@ extension SyncManager {
     }
 
     /// Hands over to who waits longest.
-    private func endCommand(_ key: AccountKey) {
+    func endCommand(_ key: AccountKey) {
         guard let waiting = commands[key], let next = waiting.first else {
             commands[key] = nil
             return
         }
         commands[key] = Array(waiting.dropFirst())
         next.resume()
-    }
-
-    /// The stream holds later events of this user than the store: syncing stops, so that nothing is numbered anew.
-    public func storeFoundBehindStream(_ user: UserID) async {
-        let mine = workers.values.filter { $0.key.user == user }
-        for worker in mine {
-            let key = worker.key
-            unschedule(key)
-            workers[key]?.epoch = newEpoch()
-            workers[key]?.pass = nil
-            workers[key]?.state = .parked
-            workers[key]?.waitingFor = PassVerdict.waitingForRebuild
-            worker.pass?.cancel()
-        }
-        for worker in mine { await worker.pass?.value }
     }
 
     /// The accounts of one user, as the store has them now, in a fixed order.

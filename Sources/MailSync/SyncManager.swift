@@ -20,6 +20,10 @@ public actor SyncManager: Service {
     var workers: [AccountKey: AccountWorker] = [:]
     /// Accounts being connected or disconnected, with who waits to do so next.
     var commands: [AccountKey: [CheckedContinuation<Void, Never>]] = [:]
+    /// Users nothing is synced for, with what they wait for and the accounts that go on afterwards.
+    var suspended: [UserID: Suspension] = [:]
+    /// Accounts that are connected no longer, whatever the vault says: they are being erased.
+    var ended: Set<AccountKey> = []
     private var schedule = Schedule()
     private let signal = WakeSignal()
     private var running = 0
@@ -66,7 +70,8 @@ public actor SyncManager: Service {
         let connected = try await vault.accounts()
         let now = time.nowMilliseconds()
         let spread = min(settings.startSpread, settings.interval).milliseconds
-        for (index, account) in connected.enumerated() where workers[account.key] == nil {
+        for (index, account) in connected.enumerated()
+        where workers[account.key] == nil && !ended.contains(account.key) {
             var worker = AccountWorker(key: account.key, since: account.since)
             let needsReauth = account.reauthReason != nil
             if needsReauth {
@@ -114,6 +119,7 @@ public actor SyncManager: Service {
 
     private func startPass(_ key: AccountKey) {
         guard var worker = workers[key], worker.state == .scheduled, worker.pass == nil else { return }
+        if parkIfSuspended(key) { return }
         worker.state = .running
         worker.wake.set(false)
         worker.dueAt = nil
@@ -192,7 +198,9 @@ public actor SyncManager: Service {
         case .again(let wait):
             let woken = worker.wake.take() && verdict.failure == nil
             setDue(key, at: time.nowMilliseconds() + (woken ? 0 : wait.milliseconds))
-        case .park: workers[key]?.state = .parked
+        case .park(let why):
+            workers[key]?.state = .parked
+            if why == .storeBehindStream { await hooks.behind(key.user) }
         }
     }
 }

@@ -45,8 +45,9 @@ struct SyncPass: Sendable {
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
-        // Only another file heals it: connecting again must not number events anew.
+        // Only filling it from the stream heals it: connecting again must not number events anew.
         if state?.status == .behindStream { throw StoreBehindStream() }
+        if try await needsRestoring() { throw StoreBehindStream() }
         if resumesBackoff, let state, let rest = state.backoffRest(at: context.time.now()) {
             return .backingOff(rest, failures: max(1, state.retryCount))
         }
@@ -54,15 +55,24 @@ struct SyncPass: Sendable {
         while machine.step != .done {
             try Task.checkCancellation()
             if let obstacle = context.obstacle() { return .paused(reason: obstacle) }
-            if machine.step == .backfill {
-                if let depth = state?.outboxDepth, depth >= context.outboxRowsMax {
-                    return .paused(reason: "outbox: \(depth) events wait for the stream")
-                }
-                if context.shouldYield() { return .sliceOver }
+            if machine.step == .backfill || machine.step == .repair, let reason = try await fullOutbox() {
+                return .paused(reason: reason)
             }
+            if machine.step == .backfill, context.shouldYield() { return .sliceOver }
             state = try await perform(&machine, state)
         }
-        return .caughtUp
+        guard let state else { return .caughtUp }
+        return try await adopt(state)
+    }
+
+    private func needsRestoring() async throws -> Bool {
+        try await context.stores.use(account.user) { try await $0.needsRestoring() }
+    }
+
+    /// What waits for the stream is the user's, whichever account it is of.
+    private func fullOutbox() async throws -> String? {
+        let depth = try await context.stores.use(account.user) { try await $0.read { try $0.dispatch().outboxDepth } }
+        return depth >= context.outboxRowsMax ? "outbox: \(depth) events wait for the stream" : nil
     }
 
     private func stored() async throws -> AccountSync? {
@@ -83,7 +93,8 @@ struct SyncPass: Sendable {
     /// Reads the profile; follows the mailbox when it is new, refuses when it is another one.
     private func checkMailbox(_ state: AccountSync?) async throws -> (AccountSync, fresh: Bool) {
         let profile = try await session.profile()
-        if let state, state.mailbox != profile.identity { throw WrongMailbox() }
+        // A restored account of which nothing was left has no mailbox yet.
+        if let state, !state.mailbox.isEmpty, state.mailbox != profile.identity { throw WrongMailbox() }
         let now = context.time.now()
         let followed = try await context.stores.use(account.user) { store in
             try await store.write { transaction in
@@ -112,6 +123,7 @@ struct SyncPass: Sendable {
                 try await fetch(step, state, store, now)
             }
         } catch let failure as SyncFailure where failure.decision == .resync && step != .repair {
+            try await adoptBlindly()
             machine.cursorExpired()
             return nil
         }
@@ -121,7 +133,7 @@ struct SyncPass: Sendable {
         }
         let next = try await context.stores.use(account.user) { store in
             try await store.write { transaction in
-                _ = try transaction.apply(batch, to: account, at: now)
+                _ = try transaction.applyNoting(batch, to: account, at: now)
                 return try transaction.reader.account(account)
             }
         }

@@ -20,7 +20,9 @@ public struct EmulatorConfiguration: Sendable {
     /// Requests of one user in flight before 429 "Too many concurrent requests"; parts of a batch count. 0 is
     /// unlimited.
     public var concurrentPerUserMax = 0
+    /// What strikes requests to Google; Microsoft's are in ``MicrosoftConfiguration/faults``.
     public var faults = FaultPlan()
+    public var microsoft = MicrosoftConfiguration()
     public var oauth = OAuthConfiguration()
     /// Answers the parts of a batch in an order of its own, as the provider may.
     public var shufflesBatchAnswers = true
@@ -31,7 +33,28 @@ public struct EmulatorConfiguration: Sendable {
     public init() {}
 }
 
-/// How the token endpoint behaves.
+/// How Microsoft Graph and its token endpoint behave.
+public struct MicrosoftConfiguration: Sendable {
+    public var clientID = "00000000-aaaa-4000-8000-0000000e5a1e"
+    public var clientSecret = "emulated-secret"
+    /// The provider's own is random, from 3600 to 5400 less one.
+    public var accessTokenLifetimeSeconds = 3599
+    /// So long a refresh token works on after it was used; 0 is strict rotation.
+    public var usedRefreshTokenLifetimeSeconds = 86_400
+    /// Requests of one mailbox in flight before 429 `MailboxConcurrency`; parts of a batch count. 0 is unlimited.
+    public var concurrentPerMailboxMax = 4
+    /// Requests of one mailbox in ten minutes before 429 with `Retry-After`. 0 is unlimited.
+    public var requestsPerTenMinutesMax = 10_000
+    /// Most entries of a delta page, whatever `odata.maxpagesize` wishes.
+    public var deltaPageMax = 200
+    /// Answers the parts of a batch in an order of its own, as the provider may.
+    public var shufflesBatchAnswers = true
+    public var faults = FaultPlan()
+
+    public init() {}
+}
+
+/// How Google's token endpoint behaves.
 public struct OAuthConfiguration: Sendable {
     public var clientID = "emulated-client.apps.googleusercontent.com"
     public var clientSecret = "emulated-secret"

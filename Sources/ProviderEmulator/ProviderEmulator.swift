@@ -3,14 +3,15 @@ import Logging
 import MailModel
 import Synchronization
 
-/// Google (OAuth and the Gmail API) and an issuer of users' tokens, on a loopback port.
+/// Google (OAuth and the Gmail API), Microsoft (OAuth and Graph) and an issuer of users' tokens, on a loopback port.
 ///
 /// Paths: the Gmail API and its batch endpoint at ``baseURL``, `/oauth/google/token`, `/oauth/google/revoke`,
-/// `/auth/jwks`, and an admin API under `/admin`.
+/// Graph at `/v1.0`, `/{tenant}/oauth2/v2.0/token`, `/auth/jwks`, and an admin API under `/admin`.
 public final class ProviderEmulator: Sendable {
     /// `http://127.0.0.1:PORT`
     public let baseURL: String
     public let google: GoogleEmulator
+    public let microsoft: MicrosoftEmulator
     public let issuer: TokenIssuer
     private let server: Task<Void, any Error>
 
@@ -18,6 +19,10 @@ public final class ProviderEmulator: Sendable {
     public var tokenURL: String { baseURL + "/oauth/google/token" }
     /// `GOOGLE_REVOKE_URL`
     public var revokeURL: String { baseURL + "/oauth/google/revoke" }
+    /// `GRAPH_API_URL`
+    public var graphURL: String { baseURL + "/v1.0" }
+    /// `MICROSOFT_TOKEN_URL`
+    public var microsoftTokenURL: String { baseURL + "/common/oauth2/v2.0/token" }
     /// `BETTER_AUTH_JWKS_URL`
     public var jwksURL: String { baseURL + "/auth/jwks" }
 
@@ -28,7 +33,8 @@ public final class ProviderEmulator: Sendable {
         -> ProviderEmulator
     {
         let google = GoogleEmulator(configuration)
-        let responder = EmulatorResponder(google: google, configuration: configuration)
+        let microsoft = MicrosoftEmulator(configuration)
+        let responder = EmulatorResponder(google: google, microsoft: microsoft, configuration: configuration)
         // Ending by cancellation is how the server is stopped; Hummingbird would report each open connection as an
         // error. What matters is thrown.
         var quiet = logger
@@ -63,13 +69,19 @@ public final class ProviderEmulator: Sendable {
             metadata: [
                 "url": "\(baseURL)", "seed": "\(configuration.seed)",
                 "random_fault_seed": "\(google.faults.randomSeed.map(String.init) ?? "none")",
+                "random_graph_fault_seed": "\(microsoft.faults.randomSeed.map(String.init) ?? "none")",
             ])
-        return ProviderEmulator(baseURL: baseURL, google: google, issuer: issuer, server: server)
+        return ProviderEmulator(
+            baseURL: baseURL, google: google, microsoft: microsoft, issuer: issuer, server: server)
     }
 
-    private init(baseURL: String, google: GoogleEmulator, issuer: TokenIssuer, server: Task<Void, any Error>) {
+    private init(
+        baseURL: String, google: GoogleEmulator, microsoft: MicrosoftEmulator, issuer: TokenIssuer,
+        server: Task<Void, any Error>
+    ) {
         self.baseURL = baseURL
         self.google = google
+        self.microsoft = microsoft
         self.issuer = issuer
         self.server = server
     }

@@ -8,18 +8,22 @@ enum ImportRules {
         "MailHeaders": [],
         "HTTPTransport": ["CCurl", "Logging"],
         "JetStream": ["CNATS", "MailModel", "Logging"],
-        "GmailProvider": ["MailModel", "MailHeaders", "HTTPTransport", "Logging"],
+        "ProviderClient": ["MailModel", "MailHeaders", "HTTPTransport"],
+        "GmailProvider": ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", "Logging"],
+        "OutlookProvider": ["MailModel", "MailHeaders", "HTTPTransport", "ProviderClient", "Logging"],
         "MailStore": ["MailModel", "GRDB", "Logging"],
         "Accounts": ["MailModel", "HTTPTransport", "GRDB", "Crypto", "JWTKit", "Logging"],
         "MailSync": ["MailModel", "MailStore", "Accounts", "HeapModule", "ServiceLifecycle", "Logging"],
         "MailDispatch": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
+        "MailRecovery": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
         "MailAPI": [
             "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "Hummingbird", "HTTPTypes", "NIOCore",
             "ServiceLifecycle", "Metrics", "Logging",
         ],
         "EventAudit": ["MailModel", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras", "Logging",
+            "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras",
+            "Logging",
         ],
         "mailsync": everythingOfOurs.union([
             "ArgumentParser", "Configuration", "Hummingbird", "ServiceLifecycle", "SystemPackage", "Metrics", "Logging",
@@ -29,8 +33,9 @@ enum ImportRules {
     ]
 
     private static let everythingOfOurs: Set = [
-        "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts", "MailSync", "MailDispatch",
-        "MailAPI", "EventAudit", "ProviderEmulator",
+        "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
+        "MailSync", "MailDispatch",
+        "MailRecovery", "MailAPI", "EventAudit", "ProviderEmulator",
     ]
 
     /// Imports that the table does not allow; a target without a row may import nothing.

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTransport
 import MailTestSupport
+import ProviderClient
 import Testing
 
 @testable import GmailProvider
@@ -30,7 +31,7 @@ import Testing
         let parts = try #require(
             GmailBatch.parts(of: answer(String(text[start.lowerBound...]), "multipart/mixed; boundary=batch_QbKPacQz")))
         #expect(parts[1]?.status == 200 && parts[2]?.status == 429 && parts.count == 2)
-        let message = try GmailWire.decode(GmailWire.Message.self, from: parts[1]?.body ?? [])
+        let message = try ProviderJSON.decode(GmailWire.Message.self, from: parts[1]?.body ?? [])
         #expect(message.id == "17ed3860b714f93e")
     }
 

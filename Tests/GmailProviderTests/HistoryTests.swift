@@ -1,4 +1,5 @@
 import MailModel
+import ProviderClient
 import Testing
 
 @testable import GmailProvider
@@ -6,7 +7,7 @@ import Testing
 /// The history as records in, steps out.
 @Suite struct HistoryTests {
     private func history(_ records: String, latest: UInt64 = 100) throws -> GmailHistory {
-        let page = try GmailWire.decode(GmailWire.HistoryPage.self, from: Array("{\"history\":[\(records)]}".utf8))
+        let page = try ProviderJSON.decode(GmailWire.HistoryPage.self, from: Array("{\"history\":[\(records)]}".utf8))
         var history = GmailHistory()
         history.add(page.history ?? [], latest: latest)
         return history

@@ -1,4 +1,5 @@
 import MailModel
+import ProviderClient
 import Testing
 
 @testable import GmailProvider
@@ -7,7 +8,7 @@ import Testing
     private func meta(
         _ json: String, id: String = "18c", headers: HeaderSelection = .standard, since: UnixSeconds? = nil
     ) throws -> (meta: MessageMeta, inScope: Bool) {
-        let message = try GmailWire.decode(GmailWire.Message.self, from: Array(json.utf8))
+        let message = try ProviderJSON.decode(GmailWire.Message.self, from: Array(json.utf8))
         guard
             case .read(let meta, let inScope) = try GmailNormalizer(headers: headers, since: since).change(
                 message, id: id)
@@ -128,7 +129,7 @@ import Testing
 
 @Suite struct WireTests {
     private func message(_ bytes: [UInt8]) throws -> GmailWire.Message {
-        try GmailWire.decode(GmailWire.Message.self, from: bytes)
+        try ProviderJSON.decode(GmailWire.Message.self, from: bytes)
     }
 
     @Test func textThatIsNoTextIsRepaired() throws {
@@ -151,7 +152,7 @@ import Testing
     }
 
     @Test func historyIdsComeAsTextAndAsNumbers() throws {
-        let page = try GmailWire.decode(
+        let page = try ProviderJSON.decode(
             GmailWire.HistoryPage.self,
             from: Array("{\"historyId\":12,\"history\":[{\"id\":\"7\"},{\"id\":8},{\"id\":-1},{\"id\":\"x\"}]}".utf8))
         #expect(page.historyId?.unsigned == 12)

@@ -144,9 +144,9 @@ import Testing
 
     @Test func lookUpAnswers() throws {
         let none = #"{"error":{"code":404,"err_code":10037,"description":"no message found"}}"#
-        #expect(try StoredMessage(lookup: Array(none.utf8)) == nil)
+        #expect(try LookedUpMessage(Array(none.utf8)) == nil)
         for bad in ["", "{}", #"{"error":{"code":503,"err_code":10008}}"#, #"{"message":{"seq":4,"data":"e30="}}"#] {
-            #expect(throws: PublisherUnavailable.self) { try StoredMessage(lookup: Array(bad.utf8)) }
+            #expect(throws: PublisherUnavailable.self) { try LookedUpMessage(Array(bad.utf8))?.stored() }
         }
     }
 }

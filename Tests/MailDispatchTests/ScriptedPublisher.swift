@@ -53,6 +53,14 @@ final class ScriptedPublisher: EventPublisher {
         }.get()
     }
 
+    func firstStored(of user: UserID) async throws -> StoredMessage? {
+        update { state in
+            guard let index = state.stored.firstIndex(where: { $0.user == user }) else { return nil }
+            let message = state.stored[index]
+            return StoredMessage(id: message.id, seq: message.seq, streamSequence: UInt64(index + 1))
+        }
+    }
+
     func streamState() async throws -> StreamState {
         try update { state -> Result<StreamState, PublisherUnavailable> in
             guard state.available else { return .failure(PublisherUnavailable(reason: "scripted")) }
@@ -131,6 +139,7 @@ final class SilentPublisher: EventPublisher {
     }
 
     func lastStored(of user: UserID) async throws -> StoredMessage? { nil }
+    func firstStored(of user: UserID) async throws -> StoredMessage? { nil }
     func streamState() async throws -> StreamState {
         StreamState(created: "A", lastSequence: 0, firstSequence: 1, duplicateWindowMilliseconds: 2_000)
     }

@@ -48,7 +48,7 @@ struct Script {
 
     mutating func look(_ seq: Int64?, at sequence: UInt64 = 1, id: String? = nil, own: String? = nil) -> Step {
         let stored = seq.map { StoredMessage(id: id ?? "id\($0)", seq: $0, streamSequence: sequence) }
-        return dispatch.looked(stored, ownID: own, now: now)
+        return dispatch.looked(stored, own: own.map { .id($0) } ?? .unasked, now: now)
     }
 
     mutating func store(_ sequence: UInt64, duplicate: Bool = false) -> Step {

@@ -16,7 +16,7 @@ extension SystemTests {
             provider.latency = .milliseconds(5)
             let tally = try await withStage(kind, provider: provider) { stage in
                 let user = try stage.makeUser(messages: 6000)
-                let activity = try MailboxActivity(user, seed: seed)
+                let activity = try MailboxActivity(user.mailboxes[0].box, seed: seed)
                 let first = try await stage.serve()
                 let watch = try await stage.watch(user)
                 try await first.client(of: user).connect()
@@ -46,7 +46,7 @@ extension SystemTests {
             try await withStage(provider: provider) { stage in
                 let user = try stage.makeUser(messages: 1200)
                 let google = stage.emulator.google
-                let activity = try MailboxActivity(user, seed: seed)
+                let activity = try MailboxActivity(user.mailboxes[0].box, seed: seed)
                 let first = try await stage.serve()
                 let watch = try await stage.watch(user)
                 try await first.client(of: user).connect()
@@ -169,7 +169,7 @@ struct KillTally: Sendable {
         kills += 1
         if store.unpublished > 0 {
             unpublished += 1
-        } else if store.account?.phase != .live {
+        } else if store.accounts.isEmpty || store.accounts.contains(where: { $0.phase != .live }) {
             unfinished += 1
         } else if try !store.agrees(with: user.truth()) {
             behind += 1

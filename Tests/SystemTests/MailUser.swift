@@ -8,10 +8,28 @@ import Synchronization
 /// A user with a mailbox at the provider.
 struct MailUser: Sendable {
     let id: UserID
-    let address: String
     /// Signed by the issuer that the service trusts.
     let token: String
+    /// Never empty; the first one is meant where a test has only one.
+    let mailboxes: [UserMailbox]
     let google: GoogleEmulator
+
+    var address: String { mailboxes[0].box.address }
+
+    /// A message arrives in the first mailbox.
+    ///
+    /// - Returns: its id.
+    @discardableResult
+    func receive(subject: String) throws -> String { try mailboxes[0].receive(subject: subject) }
+
+    /// What the providers hold now.
+    func truth() throws -> [ProviderMessage] { try mailboxes.flatMap { try $0.truth() } }
+}
+
+/// One of a user's mailboxes.
+struct UserMailbox: Sendable {
+    let inbox: String
+    let box: any EmulatedMailbox
 
     /// A message arrives.
     ///
@@ -19,18 +37,16 @@ struct MailUser: Sendable {
     @discardableResult
     func receive(subject: String) throws -> String {
         let text =
-            "From: Eve <eve@example.org>\r\nTo: \(address)\r\nSubject: \(subject)\r\n"
+            "From: Eve <eve@example.org>\r\nTo: \(box.address)\r\nSubject: \(subject)\r\n"
             + "Message-ID: <\(UUID().uuidString)@example.org>\r\nDate: Mon, 2 Mar 2026 11:55:00 +0000\r\n\r\nHello.\r\n"
-        return try google.deliver(Array(text.utf8), to: address)
+        return try box.deliver(Array(text.utf8))
     }
 
-    /// What the provider holds now.
     func truth() throws -> [ProviderMessage] {
-        let outside: Set<String> = ["SPAM", "TRASH", "DRAFT", "CHAT"]
-        return try google.snapshot(address).values.map { message in
+        try box.messages().map { message in
             ProviderMessage(
-                id: message.id, threadID: message.threadID, date: message.internalDate, labels: message.labels,
-                inScope: outside.isDisjoint(with: message.labels))
+                provider: box.provider.rawValue, inbox: inbox, id: message.id, threadID: message.threadID,
+                date: message.date, labels: message.labels, inScope: message.isInScope)
         }
     }
 }
@@ -45,14 +61,14 @@ final class MailboxActivity: Sendable {
         var delivered: Int
     }
 
-    private let user: MailUser
+    private let box: any EmulatedMailbox
     private let generator: MailboxGenerator
     private let state: Mutex<State>
 
-    init(_ user: MailUser, seed: UInt64) throws {
-        self.user = user
-        let ids = try user.google.messageIDs(of: user.address)
-        generator = MailboxGenerator(seed: seed, address: user.address, count: ids.count)
+    init(_ box: any EmulatedMailbox, seed: UInt64) throws {
+        self.box = box
+        let ids = try box.messages().map(\.id).sorted()
+        generator = MailboxGenerator(seed: seed, address: box.address, count: ids.count)
         state = Mutex(State(random: SeededGenerator(seed: seed), ids: ids, delivered: ids.count))
     }
 
@@ -82,34 +98,30 @@ final class MailboxActivity: Sendable {
     private func deliver(_ state: inout State) throws {
         let bytes = generator.bytes(at: state.delivered)
         state.delivered += 1
-        state.ids.append(try user.google.deliver(bytes, to: user.address))
+        state.ids.append(try box.deliver(bytes))
     }
 
     private func relabel(_ state: inout State) throws {
         guard let id = state.ids.randomElement(using: &state.random) else { return }
-        let flag = Bool.random(using: &state.random) ? "STARRED" : "UNREAD"
-        if Bool.random(using: &state.random) {
-            try user.google.modify(id, in: user.address, add: [flag])
-        } else {
-            try user.google.modify(id, in: user.address, remove: [flag])
-        }
+        let isOn = Bool.random(using: &state.random)
+        if Bool.random(using: &state.random) { try box.setStarred(id, isOn) } else { try box.setRead(id, isOn) }
     }
 
     private func trash(_ state: inout State) throws {
         guard let id = state.takeAny() else { return }
-        try user.google.trash(id, in: user.address)
+        try box.trash(id)
         state.trashed.append(id)
     }
 
     private func untrash(_ state: inout State) throws {
         guard let id = state.trashed.popLast() else { return }
-        try user.google.untrash(id, in: user.address)
+        try box.restore(id)
         state.ids.append(id)
     }
 
     private func delete(_ state: inout State) throws {
         guard let id = state.takeAny() else { return }
-        try user.google.delete(id, in: user.address)
+        try box.delete(id)
     }
 }
 

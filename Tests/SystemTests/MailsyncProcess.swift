@@ -61,13 +61,21 @@ struct UserClient: Sendable {
         let description: String
     }
 
-    /// Connects the user's mailbox with a new grant of the provider.
+    /// Connects all of the user's mailboxes with new grants of their providers.
+    ///
+    /// - Returns: what was sent for the first one.
     @discardableResult
     func connect() async throws -> ConnectBody {
-        let grant = try user.google.grant(user.address)
+        var sent: [ConnectBody] = []
+        for mailbox in user.mailboxes { sent.append(try await connect(mailbox)) }
+        return sent[0]
+    }
+
+    private func connect(_ mailbox: UserMailbox) async throws -> ConnectBody {
+        let grant = try mailbox.box.grant()
         let body = ConnectBody(
-            provider: "google", access_token: grant.accessToken, refresh_token: grant.refreshToken,
-            expires_in: grant.expiresIn)
+            provider: mailbox.box.provider.apiName, access_token: grant.accessToken,
+            refresh_token: grant.refreshToken, expires_in: grant.expiresIn, inbox_id: mailbox.inbox)
         let response = try await post("/mail/connect", JSONEncoder().encode(body))
         guard response.status == 200 else {
             let text = String(decoding: response.body, as: UTF8.self)
@@ -86,14 +94,17 @@ struct UserClient: Sendable {
                 ], body: Array(body), timeout: .seconds(20)))
     }
 
-    /// The user's account as `GET /mail/status` shows it; nil while the service cannot be asked.
-    func account() async throws -> AccountView? {
+    /// The user's first account as `GET /mail/status` shows it; nil while the service cannot be asked.
+    func account() async throws -> AccountView? { try await accounts().first }
+
+    /// The user's accounts as `GET /mail/status` shows them; none while the service cannot be asked.
+    func accounts() async throws -> [AccountView] {
         do {
             let response = try await process.get("/mail/status", token: user.token)
-            guard response.status == 200 else { return nil }
-            return try JSONDecoder().decode(StatusView.self, from: Data(response.body)).accounts.first
+            guard response.status == 200 else { return [] }
+            return try JSONDecoder().decode(StatusView.self, from: Data(response.body)).accounts
         } catch is TransportError {
-            return nil
+            return []
         }
     }
 }
@@ -104,6 +115,7 @@ struct ConnectBody: Encodable, Sendable {
     let access_token: String
     let refresh_token: String
     let expires_in: Int
+    let inbox_id: String
 }
 
 private struct StatusView: Decodable {

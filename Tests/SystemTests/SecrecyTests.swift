@@ -28,7 +28,7 @@ extension SystemTests {
                 let subject = "Zeppelin over Friedrichshafen"
                 let id = try user.receive(subject: subject)
                 let watch = try await stage.watch(user)
-                try await watch.read(until: id)
+                try await watch.read(until: [id])
                 await watch.close()
                 stage.emulator.google.revokeGrant(of: user.address)
                 try await eventually("the grant is gone") {

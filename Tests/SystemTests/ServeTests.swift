@@ -26,7 +26,7 @@ extension SystemTests {
                 for user in users {
                     let watch = try await stage.watch(user)
                     let id = try user.receive(subject: "After the restart")
-                    try await watch.read(until: id)
+                    try await watch.read(until: [id])
                     await watch.close()
                 }
                 try gone.receive(subject: "Not for us")

@@ -82,11 +82,22 @@ final class Stage: Sendable {
 
     /// Makes a user with a mailbox of so many messages at the provider.
     func makeUser(_ name: String = "ada", messages: Int, seed: UInt64 = 1) throws -> MailUser {
-        let address = "\(name)@example.com"
-        try emulator.google.createMailbox(address)
-        try emulator.google.load(MailboxGenerator(seed: seed, address: address, count: messages), into: address)
+        try makeUser(name, [(.google, "primary", messages)], seed: seed)
+    }
+
+    /// Makes a user with several mailboxes, each of so many messages.
+    func makeUser(
+        _ name: String, _ mailboxes: [(provider: ProviderKind, inbox: String, messages: Int)], seed: UInt64 = 1
+    ) throws -> MailUser {
         let token = try #require(emulator.issuer.issue(sub: name, expiresIn: 86_400))
-        return MailUser(id: try UserID(name), address: address, token: token, google: emulator.google)
+        let made = try mailboxes.enumerated().map { index, wanted in
+            let address = index == 0 ? "\(name)@example.com" : "\(name).\(index)@example.com"
+            let box = try emulator.createMailbox(address, at: wanted.provider)
+            try box.load(
+                MailboxGenerator(seed: seed &+ UInt64(index), address: address, count: wanted.messages))
+            return UserMailbox(inbox: wanted.inbox, box: box)
+        }
+        return MailUser(id: try UserID(name), token: token, mailboxes: made, google: emulator.google)
     }
 
     /// The user's part of the stream, from its beginning.

@@ -75,9 +75,9 @@ extension SystemTests {
                 // Read again later, these are five events and not ten.
                 for number in 1...5 {
                     let id = try user.receive(subject: "Number \(number)")
-                    try await watch.read(until: id)
+                    try await watch.read(until: [id])
                     try user.google.modify(id, in: user.address, add: ["STARRED"])
-                    try await watch.read(until: id)
+                    try await watch.read(until: [id])
                 }
                 #expect(await second.terminate() == .code(0))
                 try FileManager.default.removeItem(atPath: store)
@@ -89,7 +89,7 @@ extension SystemTests {
                     try await third.client(of: user).account()?.status == "store_behind_stream"
                 }
                 let others = try await stage.watch(other)
-                try await others.read(until: other.receive(subject: "Others go on"))
+                try await others.read(until: [other.receive(subject: "Others go on")])
                 let seen = watch.messageCount
                 await watch.drain(quiet: .milliseconds(500))
                 #expect(watch.messageCount == seen, "nothing of this user is published")

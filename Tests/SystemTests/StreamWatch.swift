@@ -37,14 +37,16 @@ final class StreamWatch {
         }
     }
 
-    /// Reads up to the first event about this message.
-    func read(until messageID: String, within limit: Duration = .seconds(60)) async throws {
+    /// Reads until there was an event about each of these messages.
+    func read(until messageIDs: [String], within limit: Duration = .seconds(60)) async throws {
         let end = ContinuousClock.now + limit
-        let mark = Array("\"provider_message_id\":\"\(messageID)\"".utf8)
-        while let message = await next(within: end - .now) {
-            if message.payload.firstRange(of: mark) != nil { return }
+        var awaited = messageIDs.map { (id: $0, mark: Array("\"provider_message_id\":\"\($0)\"".utf8)) }
+        while !awaited.isEmpty, let message = await next(within: end - .now) {
+            awaited.removeAll { message.payload.firstRange(of: $0.mark) != nil }
         }
-        throw NotInTime("an event about message \(messageID): not within \(limit)")
+        guard awaited.isEmpty else {
+            throw NotInTime("an event about messages \(awaited.map(\.id)): not within \(limit)")
+        }
     }
 
     /// Reads until so many messages were seen, or none comes any more.
@@ -59,7 +61,9 @@ final class StreamWatch {
 /// A user's store as it lay on disk at one moment: read from a copy, so that looking changes nothing of what the next
 /// start finds.
 struct StoreSnapshot: Sendable {
-    var account: AccountSync?
+    var accounts: [AccountSync]
+    /// The first one.
+    var account: AccountSync? { accounts.first }
     var unpublished: Int
     /// The whole event log.
     var events: [MailEvent]
@@ -75,12 +79,12 @@ struct StoreSnapshot: Sendable {
         let found = try await stores.useExisting(user) { store in
             try await store.read { reader in
                 StoreSnapshot(
-                    account: try reader.accounts().first, unpublished: try reader.dispatch().outboxDepth,
+                    accounts: try reader.accounts(), unpublished: try reader.dispatch().outboxDepth,
                     events: try reader.events(after: 0, limit: .max))
             }
         }
         await stores.close()
-        return found ?? StoreSnapshot(account: nil, unpublished: 0, events: [])
+        return found ?? StoreSnapshot(accounts: [], unpublished: 0, events: [])
     }
 
     /// The event log as the audit takes it.

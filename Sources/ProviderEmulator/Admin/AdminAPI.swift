@@ -147,8 +147,8 @@ struct AdminBody: Decodable {
 extension EmulatorError {
     fileprivate var status: Int {
         switch self {
-        case .noMailbox, .noMessage, .noLabel: 404
-        case .mailboxExists, .labelExists: 409
+        case .noMailbox, .noMessage, .noLabel, .noFolder: 404
+        case .mailboxExists, .labelExists, .folderExists: 409
         case .notAMessage, .unreadableFile: 400
         }
     }

@@ -16,6 +16,8 @@ extension FaultResponse {
         case .status(let status): return .text("", status: status)
         case .error(let error): return .error(error)
         case .oauthError(let error): return .error(error)
+        case .graphError(let error): return error.reply
+        case .microsoftError(let error): return error.reply(at: 0)
         case .html502: return .html(502, "Error 502 (Server Error)!!1")
         case .garbage: return .json(Array("{\"messages\": [{\"id\": \u{0}".utf8) + [0xff, 0xfe, 0x00])
         case .oversized(let bytes):
@@ -37,6 +39,7 @@ extension FaultResponse {
         var reply = reply
         switch self {
         case .loseAnswer: reply.delivery = .drop
+        case .cut(let bytes): reply.body = Array(reply.body.prefix(bytes))
         case .truncate(let bytes): reply.delivery = .truncate(bytes: bytes)
         case .drip(let bytes, let pause): reply.delivery = .drip(bytes: bytes, every: pause)
         case .emptyPage: if let page = call?.emptyPage() { reply.body = page }

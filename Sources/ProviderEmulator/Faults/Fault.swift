@@ -3,6 +3,9 @@ public enum FaultEndpoint: Sendable, Hashable {
     /// Every Gmail method, but no OAuth endpoint.
     case anyGmail
     case gmail(GmailMethod)
+    /// Every Graph call, but no batch envelope and no OAuth endpoint.
+    case anyGraph
+    case graph(GraphMethod)
     /// The batch envelope; its parts are matched as methods of their own.
     case batch
     case token
@@ -15,12 +18,19 @@ public enum FaultResponse: Sendable, Hashable {
     /// This status with an empty body.
     case status(Int)
     case error(GmailError)
-    /// An error of the token endpoint.
+    /// An error of Google's token endpoint.
     case oauthError(OAuthError)
+    case graphError(GraphError)
+    /// An error of Microsoft's token endpoint.
+    case microsoftError(MicrosoftOAuthError)
+    /// Something odd about a page of Graph.
+    case page(GraphPageFault)
     /// 502 with an HTML page.
     case html502
     /// 200 with bytes that are no JSON.
     case garbage
+    /// 200 with so many bytes of the right body, as if that were all.
+    case cut(bytes: Int)
     /// Closes the connection without doing or answering anything.
     case drop
     /// Does what was asked, then closes the connection: the answer is lost.
@@ -35,7 +45,7 @@ public enum FaultResponse: Sendable, Hashable {
     case oversized(bytes: Int)
     /// Sends the right body in pieces of so many bytes with this pause before each.
     case drip(bytes: Int, every: Duration)
-    /// A page with `nextPageToken` and neither `history` nor `messages`; the token leads to the right page.
+    /// A page with nothing in it but the way to the right page: `nextPageToken`, or a nextLink of Graph's delta.
     case emptyPage
     /// Ends the life of the access token used: 401 now and from here on.
     case expireAccessToken
@@ -102,6 +112,14 @@ public struct RandomFaults: Sendable {
         .error(.backendError), .error(.unavailable), .error(.perUserQuota), .error(.tooManyConcurrent),
         .error(.resourceExhausted), .error(.userRateLimit), .html502, .garbage, .drop, .loseAnswer,
         .truncate(bytes: 40), .status(503),
+    ]
+
+    /// The same for a client of Graph, with pages that are odd and yet right.
+    public static let transientGraph: [FaultResponse] = [
+        .graphError(.mailboxConcurrency), .graphError(.tooManyRequests), .graphError(.unavailable),
+        .graphError(.mailboxMoving), .graphError(.generalException), .graphError(.gatewayTimeout), .html502, .garbage,
+        .drop, .loseAnswer, .truncate(bytes: 40), .cut(bytes: 60), .status(503), .emptyPage, .page(.repeatItems),
+        .page(.skipTokenInDeltaLink), .page(.changedPropertiesOnly),
     ]
 
     public init(

@@ -104,7 +104,9 @@ public final class FaultRegistry: Sendable {
 
     private static func covers(_ aimed: FaultEndpoint, _ endpoint: FaultEndpoint) -> Bool {
         if aimed == endpoint { return true }
-        guard aimed == .anyGmail, case .gmail = endpoint else { return false }
-        return true
+        return switch (aimed, endpoint) {
+        case (.anyGmail, .gmail), (.anyGraph, .graph): true
+        default: false
+        }
     }
 }

@@ -20,7 +20,7 @@ final class ConcurrencyGate: Sendable {
             inFlight[user] = count
             return count
         }
-        if let count { log.inFlight(count) }
+        if let count { log.inFlight(count, mailbox: user) }
         return count != nil
     }
 

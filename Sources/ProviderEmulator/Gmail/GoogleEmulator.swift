@@ -16,7 +16,13 @@ public final class GoogleEmulator: Sendable {
     init(_ configuration: EmulatorConfiguration) {
         self.configuration = configuration
         faults = FaultRegistry(configuration.faults)
-        tokens = TokenTable(configuration)
+        tokens = TokenTable(
+            TokenPolicy(
+                accessPrefix: "ya29.", refreshPrefix: "1//0e",
+                lifetime: configuration.oauth.accessTokenLifetimeSeconds,
+                rotation: configuration.oauth.rotatesRefreshTokens ? .replaced(graceSeconds: 0) : .none,
+                stream: 0x746f_6b65),
+            seed: configuration.seed, time: configuration.time)
         log = RequestLog()
     }
 
@@ -24,7 +30,8 @@ public final class GoogleEmulator: Sendable {
     public func createMailbox(_ address: String) throws(EmulatorError) {
         let made = mailboxes.withLock { boxes in
             guard boxes[address.lowercased()] == nil else { return false }
-            boxes[address.lowercased()] = MailboxBox(Mailbox(address: address, seed: configuration.seed))
+            boxes[address.lowercased()] = MailboxBox(
+                address: address, Mailbox(address: address, seed: configuration.seed))
             return true
         }
         if !made { throw .mailboxExists(address) }
@@ -187,31 +194,5 @@ extension StoredMessage {
         MessageTruth(
             id: HexID.text(id), threadID: HexID.text(threadID), labels: labels, internalDate: internalDate,
             historyID: historyID, rawSHA256: HexID.text(SHA256.hash(data: content.bytes)))
-    }
-}
-
-/// A mailbox under a lock.
-final class MailboxBox: Sendable {
-    let address: String
-    private let mailbox: Mutex<Mailbox>
-
-    init(_ mailbox: Mailbox) {
-        address = mailbox.address
-        self.mailbox = Mutex(mailbox)
-    }
-
-    func read<Value: Sendable>(_ body: (Mailbox) -> Value) -> Value { mailbox.withLock { body($0) } }
-
-    @discardableResult
-    func change<Value: Sendable>(_ body: (inout Mailbox) -> Value) -> Value { mailbox.withLock { body(&$0) } }
-
-    @discardableResult
-    func changeOrThrow<Value: Sendable>(
-        _ body: (inout Mailbox) throws(EmulatorError) -> Value
-    ) throws(EmulatorError) -> Value {
-        let result = mailbox.withLock { mailbox -> Result<Value, EmulatorError> in
-            do throws(EmulatorError) { return .success(try body(&mailbox)) } catch { return .failure(error) }
-        }
-        return try result.get()
     }
 }

@@ -14,7 +14,7 @@ extension GmailCall {
         }
         let types = try historyTypes()
         let size = try pageSize()
-        let page = try box.page { mailbox throws(GmailError) in
+        let page = try box.readOrThrow { mailbox throws(GmailError) in
             try self.page(mailbox, after: start, types: types, size: size)
         }
         return .json(

@@ -9,7 +9,7 @@ extension GmailCall {
         if request.parameter("q") != nil, scopes.contains(GmailScope.metadata) { throw .metadataScopeQuery }
         let query = try SearchQuery(request.parameter("q") ?? "", now: configuration.time.now())
         let size = try pageSize()
-        let page = try box.page { mailbox throws(GmailError) in
+        let page = try box.readOrThrow { mailbox throws(GmailError) in
             try self.page(mailbox, size, query)
         }
         return .json(
@@ -70,15 +70,5 @@ extension GmailCall {
             found.append(message)
         }
         return (found, nil)
-    }
-}
-
-extension MailboxBox {
-    /// Reads under the lock; the error travels out typed.
-    func page<Value: Sendable>(_ body: (Mailbox) throws(GmailError) -> Value) throws(GmailError) -> Value {
-        let result = read { mailbox -> Result<Value, GmailError> in
-            do throws(GmailError) { return .success(try body(mailbox)) } catch { return .failure(error) }
-        }
-        return try result.get()
     }
 }

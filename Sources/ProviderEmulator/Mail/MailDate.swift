@@ -50,6 +50,18 @@ enum MailDate {
             + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)).\(thousandths)Z"
     }
 
+    /// RFC 3339 without a fraction, UTC.
+    static func second(_ seconds: Int64) -> String {
+        String(timestamp(milliseconds: seconds * 1000).dropLast(".000Z".count)) + "Z"
+    }
+
+    /// Unix seconds of an RFC 3339 time in UTC, its fraction left out; nil when it is none.
+    static func parseTimestamp(_ text: some StringProtocol) -> Int64? {
+        let digits = text.split { !($0.isASCII && $0.isNumber) }.compactMap { Int64($0) }
+        guard text.hasSuffix("Z"), (6...7).contains(digits.count), (1...12).contains(digits[1]) else { return nil }
+        return days(digits[0], digits[1], digits[2]) * 86_400 + digits[3] * 3600 + digits[4] * 60 + digits[5]
+    }
+
     /// Unix seconds of midnight UTC.
     static func midnight(year: Int64, month: Int64, day: Int64) -> Int64 { days(year, month, day) * 86_400 }
 

@@ -1,17 +1,22 @@
-/// The preview of a message: its text on one line, cut, with the characters special to HTML written as entities.
+/// The preview of a message: its text on one line, cut; Gmail writes the characters special to HTML as entities.
 enum Snippet {
+    /// Longest preview in Gmail.
     private static let charactersMax = 200
     /// So much of the body is looked at.
     private static let scalarsReadMax = 4000
 
-    static func text(_ root: MIMEPart) -> String {
+    static func text(
+        _ root: MIMEPart, charactersMax: Int = Snippet.charactersMax, writesEntities: Bool = true
+    ) -> String {
         guard let part = best(root) else { return "" }
         let scalars = part.text.unicodeScalars.prefix(scalarsReadMax)
-        return part.type == "text/html" ? oneLine(withoutTags(scalars).unicodeScalars) : oneLine(scalars)
+        return part.type == "text/html"
+            ? oneLine(withoutTags(scalars).unicodeScalars, charactersMax, writesEntities)
+            : oneLine(scalars, charactersMax, writesEntities)
     }
 
     /// The first plain text, else the first HTML.
-    private static func best(_ root: MIMEPart) -> MIMEPart? { first(root, "text/plain") ?? first(root, "text/html") }
+    static func best(_ root: MIMEPart) -> MIMEPart? { first(root, "text/plain") ?? first(root, "text/html") }
 
     private static func first(_ part: MIMEPart, _ type: String) -> MIMEPart? {
         if part.parts.isEmpty { return part.type == type && !part.isAttachment ? part : nil }
@@ -19,7 +24,9 @@ enum Snippet {
     }
 
     /// Runs of white space and control characters become one space.
-    private static func oneLine(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+    private static func oneLine(
+        _ scalars: some Sequence<Unicode.Scalar>, _ charactersMax: Int, _ writesEntities: Bool
+    ) -> String {
         var out = ""
         var count = 0
         var needsSpace = false
@@ -32,7 +39,7 @@ enum Snippet {
             guard count <= charactersMax else { break }
             if needsSpace { out.append(" ") }
             needsSpace = false
-            append(scalar, to: &out)
+            if writesEntities { append(scalar, to: &out) } else { out.unicodeScalars.append(scalar) }
         }
         return out
     }

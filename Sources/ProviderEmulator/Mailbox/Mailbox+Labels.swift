@@ -1,6 +1,9 @@
 extension Mailbox {
     /// Takes over a label with its id.
-    mutating func adopt(_ label: MailboxLabel) { labels.append(label) }
+    mutating func adopt(_ label: MailboxLabel) {
+        labels.append(label)
+        if let number = Int(label.id.dropFirst("Label_".count)) { nextLabel = max(nextLabel, number + 1) }
+    }
 
     /// - Throws: ``EmulatorError/noLabel(_:)`` for the first id that the mailbox does not have.
     func checkLabels(_ ids: [String]) throws(EmulatorError) {

@@ -16,7 +16,8 @@ struct Mailbox: Sendable {
     /// Thread by the hash of a member's Message-ID.
     private var threadByMessageID: [UInt64: UInt64] = [:]
     private var labelSets: [[String]: [String]] = [:]
-    private var nextLabel = 1
+    /// The number in the id of the next label made.
+    var nextLabel = 1
     private var random: SeededRandom
 
     init(address: String, seed: UInt64) {

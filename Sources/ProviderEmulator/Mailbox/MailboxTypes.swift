@@ -33,6 +33,9 @@ public enum EmulatorError: Error, Sendable, Hashable, CustomStringConvertible {
     case noMessage(String)
     case noLabel(String)
     case labelExists(String)
+    /// By name, id or path; also a folder that cannot be changed in the way asked for.
+    case noFolder(String)
+    case folderExists(String)
     /// A message must have a header.
     case notAMessage(String)
     case unreadableFile(path: String, reason: String)
@@ -44,6 +47,8 @@ public enum EmulatorError: Error, Sendable, Hashable, CustomStringConvertible {
         case .noMessage(let id): "the mailbox has no message \(id)"
         case .noLabel(let id): "the mailbox has no label \(id)"
         case .labelExists(let name): "the mailbox has a label named \(name) already"
+        case .noFolder(let name): "the mailbox has no folder \(name) with which this can be done"
+        case .folderExists(let name): "there is a folder named \(name) already"
         case .notAMessage(let reason): "this is not a message: \(reason)"
         case .unreadableFile(let path, let reason): "cannot read \(path): \(reason)"
         }

@@ -26,13 +26,15 @@ final class EmulatorResponder: HTTPResponder {
     private static let requestBytesMax = 64 << 20
     private let google: GoogleEmulator
     private let gmail: GmailService
+    private let graph: GraphService
     private let configuration: EmulatorConfiguration
     /// Known once the port is.
     private let issuer = Mutex<TokenIssuer?>(nil)
 
-    init(google: GoogleEmulator, configuration: EmulatorConfiguration) {
+    init(google: GoogleEmulator, microsoft: MicrosoftEmulator, configuration: EmulatorConfiguration) {
         self.google = google
         gmail = GmailService(google)
+        graph = GraphService(microsoft)
         self.configuration = configuration
     }
 
@@ -42,13 +44,17 @@ final class EmulatorResponder: HTTPResponder {
         let buffer = try await request.body.collect(upTo: Self.requestBytesMax)
         let read = EmulatorRequest(
             method: request.method.rawValue, target: request.head.path ?? "/",
-            headers: request.headers.map { ($0.name.canonicalName, $0.value) }, body: Array(buffer.readableBytesView))
+            headers: [("host", request.head.authority ?? "")]
+                + request.headers.map { ($0.name.canonicalName, $0.value) }, body: Array(buffer.readableBytesView))
         return try await deliver(await reply(to: read, context), context)
     }
 
     private func reply(to request: EmulatorRequest, _ context: ConnectionContext) async -> EmulatorReply {
         switch request.path.first {
         case "gmail": return await gmail.respond(to: request)
+        case "v1.0": return await graph.respond(to: request)
+        case _ where MicrosoftOAuthService.serves(request.path):
+            return await MicrosoftOAuthService(microsoft: graph.microsoft).token(request)
         case "batch" where request.method == "POST": return await BatchService(gmail: gmail).respond(to: request)
         case "oauth":
             switch request.path {

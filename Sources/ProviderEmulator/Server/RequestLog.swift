@@ -11,6 +11,8 @@ public struct RequestStats: Sendable, Hashable {
     public var units: [String: Int] = [:]
     /// The most requests of one mailbox seen in flight at once.
     public var concurrentMax: Int = 0
+    /// The same by mailbox; addresses in lower case.
+    public var concurrentMaxByMailbox: [String: Int] = [:]
     /// The most parts seen in a batch.
     public var batchPartsMax: Int = 0
 }
@@ -29,7 +31,12 @@ final class RequestLog: Sendable {
 
     func spend(_ units: Int, mailbox: String) { state.withLock { $0.units[mailbox, default: 0] += units } }
 
-    func inFlight(_ count: Int) { state.withLock { $0.concurrentMax = max($0.concurrentMax, count) } }
+    func inFlight(_ count: Int, mailbox: String) {
+        state.withLock { state in
+            state.concurrentMax = max(state.concurrentMax, count)
+            state.concurrentMaxByMailbox[mailbox] = max(state.concurrentMaxByMailbox[mailbox] ?? 0, count)
+        }
+    }
 
     func batch(parts: Int) { state.withLock { $0.batchPartsMax = max($0.batchPartsMax, parts) } }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MailModel
 
 /// `mailsync demo`
 struct Demo: AsyncParsableCommand {
@@ -18,7 +19,7 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "How many messages to generate (default: 2000).")
     var messages: Int?
 
-    @Option(help: "The provider to emulate: google.")
+    @Option(help: "The provider to emulate: google or microsoft.")
     var provider = "google"
 
     @Flag(help: "Leave everything running, and say how to reach it.")
@@ -32,7 +33,9 @@ struct Demo: AsyncParsableCommand {
             throw ValidationError("--messages is \(messages): 1 to 1000000 are accepted")
         }
         if mbox != nil, messages != nil { throw ValidationError("give --mbox or --messages, not both") }
-        guard provider == "google" else { throw ValidationError("--provider is “\(provider)”: google is accepted") }
+        guard ProviderKind(apiName: provider) != nil else {
+            throw ValidationError("--provider is “\(provider)”: google and microsoft are accepted")
+        }
         if let inject, FaultyPublisher.Plan(inject) == nil {
             throw ValidationError("--inject is “\(inject)”: lost=N and doubled=N are accepted")
         }
@@ -42,7 +45,8 @@ struct Demo: AsyncParsableCommand {
         let display = DemoDisplay()
         do {
             let agreed = try await DemoRun(
-                mbox: mbox, messages: messages, keep: keep, fault: inject.flatMap(FaultyPublisher.Plan.init),
+                provider: ProviderKind(apiName: provider) ?? .google, mbox: mbox, messages: messages, keep: keep,
+                fault: inject.flatMap(FaultyPublisher.Plan.init),
                 display: display
             ).run()
             if !agreed { throw ExitCode.failure }

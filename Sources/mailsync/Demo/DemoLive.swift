@@ -6,24 +6,22 @@ import ProviderEmulator
 struct DemoLive: Sendable {
     private static let patience = Duration.seconds(20)
 
-    let emulator: ProviderEmulator
+    let mailbox: any EmulatedMailbox
     let client: DemoClient
     let watcher: DemoConsumer
     let display: DemoDisplay
     let time: SystemTime
 
     func play() async throws {
-        let google = emulator.google
-        let address = DemoRun.address
-        let id = try google.deliver(Array(Self.mail.utf8), to: address)
+        let id = try mailbox.deliver(Array(Self.mail.utf8))
         try await expect("a message arrives", "email.received", id)
-        try google.modify(id, in: address, add: ["STARRED"])
+        try mailbox.setStarred(id, true)
         try await expect("it is starred", "email.updated", id)
-        try google.modify(id, in: address, remove: ["UNREAD"])
+        try mailbox.setRead(id, true)
         try await expect("it is read", "email.updated", id)
-        try google.trash(id, in: address)
+        try mailbox.trash(id)
         try await expect("it is moved to the trash", "email.updated", id)
-        try google.delete(id, in: address)
+        try mailbox.delete(id)
         try await expect("it is deleted for good", "email.deleted", id)
     }
 

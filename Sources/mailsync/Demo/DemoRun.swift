@@ -17,6 +17,7 @@ struct DemoRun: Sendable {
     /// How long the demo waits for something that should be there in a moment.
     private static let patience = Duration.seconds(20)
 
+    var provider: ProviderKind
     var mbox: String?
     var messages: Int?
     var keep: Bool
@@ -24,7 +25,11 @@ struct DemoRun: Sendable {
     var display: DemoDisplay
     private let time = SystemTime()
 
-    init(mbox: String?, messages: Int?, keep: Bool, fault: FaultyPublisher.Plan?, display: DemoDisplay) {
+    init(
+        provider: ProviderKind, mbox: String?, messages: Int?, keep: Bool, fault: FaultyPublisher.Plan?,
+        display: DemoDisplay
+    ) {
+        self.provider = provider
         self.mbox = mbox
         self.messages = messages
         self.keep = keep
@@ -40,11 +45,12 @@ struct DemoRun: Sendable {
             if !keep { try? FileManager.default.removeItem(atPath: directory) }
         }
         let logger = LogSettings(level: .warning, json: false).logger("demo")
-        let emulator = try await makeEmulator(logger)
+        let emulator = try await ProviderEmulator.start(.init(), logger: logger)
+        let mailbox = try await makeMailbox(emulator)
         let service = try await makeService(directory, emulator, logger)
         let agreed = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
-            let agreed = try await show(emulator, service, directory, logger)
+            let agreed = try await show(emulator, mailbox, service, directory, logger)
             if keep { try await group.waitForAll() }
             await service.stop()
             try await group.waitForAll()
@@ -56,21 +62,19 @@ struct DemoRun: Sendable {
 
     // MARK: the stage
 
-    private func makeEmulator(_ logger: Logger) async throws -> ProviderEmulator {
-        let emulator = try await ProviderEmulator.start(.init(), logger: logger)
-        try emulator.google.createMailbox(Self.address)
+    private func makeMailbox(_ emulator: ProviderEmulator) async throws -> any EmulatedMailbox {
+        let mailbox = try emulator.createMailbox(Self.address, at: provider)
         if let mbox {
             display.line("reading \(mbox)")
-            try await emulator.google.load(mbox: mbox, into: Self.address)
+            try await mailbox.load(mbox: mbox)
         } else {
-            try emulator.google.load(
-                MailboxGenerator(seed: 1, address: Self.address, count: messages ?? Self.generatedMessages),
-                into: Self.address)
+            try mailbox.load(
+                MailboxGenerator(seed: 1, address: Self.address, count: messages ?? Self.generatedMessages))
         }
-        let count = try emulator.google.messageIDs(of: Self.address).count
+        let count = DemoDisplay.grouped(try mailbox.messages().count)
         display.line(
-            "provider emulator  \(emulator.baseURL)  \(Self.address) holds \(DemoDisplay.grouped(count)) messages")
-        return emulator
+            "provider emulator  \(emulator.baseURL)  \(Self.address) holds \(count) messages at \(provider.apiName)")
+        return mailbox
     }
 
     private func makeService(_ directory: String, _ emulator: ProviderEmulator, _ logger: Logger) async throws
@@ -95,7 +99,8 @@ struct DemoRun: Sendable {
     // MARK: the play
 
     private func show(
-        _ emulator: ProviderEmulator, _ service: Service, _ directory: String, _ logger: Logger
+        _ emulator: ProviderEmulator, _ mailbox: any EmulatedMailbox, _ service: Service, _ directory: String,
+        _ logger: Logger
     ) async throws -> Bool {
         let baseURL = "http://127.0.0.1:\(try await service.boundPort())"
         display.line("service            \(baseURL)")
@@ -109,10 +114,10 @@ struct DemoRun: Sendable {
         let watcher = DemoConsumer(display: display)
         let agreed = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await watcher.run(consumer) }
-            try await connect(client, emulator)
+            try await connect(client, mailbox)
             try await backfill(client)
-            try await live(DemoLive(emulator: emulator, client: client, watcher: watcher, display: display, time: time))
-            let agreed = try await totals(client, emulator, service, watcher)
+            try await live(DemoLive(mailbox: mailbox, client: client, watcher: watcher, display: display, time: time))
+            let agreed = try await totals(client, mailbox, service, watcher)
             group.cancelAll()
             return agreed
         }
@@ -122,11 +127,11 @@ struct DemoRun: Sendable {
         return agreed
     }
 
-    private func connect(_ client: DemoClient, _ emulator: ProviderEmulator) async throws {
-        let grant = try emulator.google.grant(Self.address)
+    private func connect(_ client: DemoClient, _ mailbox: any EmulatedMailbox) async throws {
+        let grant = try mailbox.grant()
         var body = JSONText()
         body.object { json in
-            json.field("provider", "google")
+            json.field("provider", provider.apiName)
             json.field("access_token", grant.accessToken)
             json.field("refresh_token", grant.refreshToken)
             json.field("expires_in", Int64(grant.expiresIn))
@@ -178,12 +183,12 @@ struct DemoRun: Sendable {
     // MARK: the totals
 
     private func totals(
-        _ client: DemoClient, _ emulator: ProviderEmulator, _ service: Service, _ watcher: DemoConsumer
+        _ client: DemoClient, _ mailbox: any EmulatedMailbox, _ service: Service, _ watcher: DemoConsumer
     ) async throws -> Bool {
         let account = try await settled(client)
         let stored = try await service.storedEvents(of: UserID(Self.user))
         _ = try await poll(atMost: Self.patience) { watcher.eventCount >= stored.count ? true : nil }
-        let provider = try emulator.google.snapshot(Self.address).values.map(ProviderMessage.init)
+        let provider = try mailbox.messages().map { ProviderMessage($0, at: mailbox.provider) }
         let report = watcher.audit.report(provider: provider, stored: stored)
         display.heading("totals")
         display.line(
@@ -240,10 +245,9 @@ struct DemoRun: Sendable {
 
 extension ProviderMessage {
     /// The emulator's truth, in the audit's terms.
-    init(_ truth: MessageTruth) {
-        let outside: Set<String> = ["SPAM", "TRASH", "DRAFT", "CHAT"]
+    init(_ message: EmulatedMessage, at provider: ProviderKind) {
         self.init(
-            id: truth.id, threadID: truth.threadID, date: truth.internalDate, labels: truth.labels,
-            inScope: outside.isDisjoint(with: truth.labels))
+            provider: provider.rawValue, id: message.id, threadID: message.threadID, date: message.date,
+            labels: message.labels, inScope: message.isInScope)
     }
 }

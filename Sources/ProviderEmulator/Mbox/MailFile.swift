@@ -13,18 +13,50 @@ extension GoogleEmulator {
         mbox path: String, into address: String, labels: [String] = ["INBOX"]
     ) async throws -> (loaded: Int, skipped: Int) {
         let box = try box(address)
-        let latest = configuration.time.now() + 86_400
+        let file = try await MailFile.read(path, labels: labels, now: configuration.time.now())
+        box.change { mailbox in
+            for mail in file.mails { mailbox.load(mail) }
+        }
+        return (file.mails.count, file.skipped)
+    }
+}
+
+extension MicrosoftEmulator {
+    /// Fills a folder with the messages of an mbox file, plain or gzip, read or unread. Otherwise like Google's.
+    ///
+    /// - Returns: how many messages were loaded, and how many left out.
+    /// - Throws: ``EmulatorError``; its text names the file and what is wrong with it.
+    @discardableResult
+    public func load(
+        mbox path: String, into address: String, folder: String = "inbox", _ properties: OutlookProperties = .init()
+    ) async throws -> (loaded: Int, skipped: Int) {
+        let box = try box(address)
+        let now = configuration.time.now()
+        let file = try await MailFile.read(path, labels: [], now: now)
+        try box.changeOrThrow { mailbox throws(EmulatorError) in
+            let key = try mailbox.mailFolder(folder).key
+            for mail in file.mails { mailbox.add(mail, to: key, properties, at: now) }
+        }
+        return (file.mails.count, file.skipped)
+    }
+}
+
+/// An mbox file's messages, oldest first.
+struct MailFile: Sendable {
+    var mails: [IncomingMail]
+    /// Without any header field.
+    var skipped: Int
+
+    static func read(_ path: String, labels: [String], now: Int64) async throws -> MailFile {
         // Reading a file and unpacking it block: on a thread of Dispatch, not on the cooperative pool.
-        return try await withCheckedThrowingContinuation { done in
+        try await withCheckedThrowingContinuation { done in
             DispatchQueue.global().async {
-                done.resume(with: Result { try Self.load(path, box, labels, latest: latest) })
+                done.resume(with: Result { try Self.read(path, labels, latest: now + 86_400) })
             }
         }
     }
 
-    private static func load(
-        _ path: String, _ box: MailboxBox, _ labels: [String], latest: Int64
-    ) throws(EmulatorError) -> (loaded: Int, skipped: Int) {
+    private static func read(_ path: String, _ labels: [String], latest: Int64) throws(EmulatorError) -> MailFile {
         var mails: [IncomingMail] = []
         var lastDate: Int64 = 946_684_800
         let count = try MboxReader.read(path) { message in
@@ -36,10 +68,7 @@ extension GoogleEmulator {
         let ordered = mails.enumerated().sorted {
             ($0.element.internalDate, $0.offset) < ($1.element.internalDate, $1.offset)
         }
-        box.change { mailbox in
-            for (_, mail) in ordered { mailbox.load(mail) }
-        }
-        return (mails.count, count - mails.count)
+        return MailFile(mails: ordered.map(\.element), skipped: count - mails.count)
     }
 }
 

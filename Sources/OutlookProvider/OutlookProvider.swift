@@ -1,0 +1,62 @@
+import HTTPTransport
+import Logging
+import MailModel
+import ProviderClient
+
+/// The Outlook adapter: opens sessions on mailboxes behind Microsoft Graph v1.0
+/// (https://learn.microsoft.com/graph/api/resources/mail-api-overview).
+public struct OutlookProvider: MailProvider {
+    public let kind = ProviderKind.microsoft
+    private let configuration: OutlookConfiguration
+    private let time: any TimeSource
+    private let logger: Logger
+    private let send: SendRequest
+
+    public init(
+        configuration: OutlookConfiguration = .init(), transport: HTTPTransport, time: any TimeSource = SystemTime(),
+        logger: Logger
+    ) {
+        self.init(configuration: configuration, time: time, logger: logger) { try await transport.send($0) }
+    }
+
+    init(configuration: OutlookConfiguration, time: any TimeSource, logger: Logger, send: @escaping SendRequest) {
+        self.configuration = configuration
+        self.time = time
+        self.logger = logger
+        self.send = send
+    }
+
+    public func session(
+        since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget
+    ) -> any MailboxSession {
+        let calls = ProviderCalls<OutlookFailure>(
+            policy: configuration.calls, tokens: tokens, budget: budget, time: time, send: send)
+        return OutlookSession(api: OutlookAPI(configuration: configuration, calls: calls), since: since, logger: logger)
+    }
+}
+
+/// How the adapter talks to Graph. Every value has a default that suits Microsoft's own service.
+public struct OutlookConfiguration: Sendable {
+    /// `GRAPH_API_URL`, with the version and without a slash at the end. Tokens go to this origin only.
+    public var apiURL = "https://graph.microsoft.com/v1.0"
+    /// `EVENT_HEADERS`
+    public var headers = HeaderSelection.standard
+    /// How calls are tried.
+    public var calls = CallPolicy()
+    /// Requests in flight at once to one mailbox: Graph refuses a fifth.
+    public var concurrency = 4
+    /// Messages a page when everything is asked for. Graph takes it for a wish; large pages risk time-outs.
+    public var fullPageSize = 100
+    /// Messages a page when only what labels are made of is asked for.
+    public var lightPageSize = 500
+    /// Requests in one batch: Graph accepts no more.
+    public var batchPartsMax = 20
+    /// Largest answer accepted to one call.
+    public var answerBytesMax = 64 * 1024 * 1024
+
+    /// Requests that Graph grants one application for one mailbox in ten minutes; a request costs one unit, a batch one for
+    /// each of its parts (https://learn.microsoft.com/graph/throttling-limits).
+    public static let requestsPerTenMinutes = 10_000
+
+    public init() {}
+}
