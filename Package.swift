@@ -151,6 +151,7 @@ let package = Package(
             dependencies: [
                 "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
             ]),
+        .testTarget(name: "EventSchemaTests", dependencies: ["JetStream", "MailModel", "MailTestSupport"]),
         .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
         .testTarget(
             name: "BenchmarksTests",
