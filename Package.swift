@@ -69,7 +69,7 @@ let package = Package(
                 "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
                 logging,
             ]),
-        .target(name: "EventAudit", dependencies: ["MailModel", crypto]),
+        .target(name: "EventAudit", dependencies: ["MailModel", "MailStore", crypto]),
         .target(
             name: "ProviderEmulator",
             dependencies: ["CZlib", "MailHeaders", "MailModel", hummingbird, crypto, logging]),
@@ -152,7 +152,7 @@ let package = Package(
                 "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
             ]),
         .testTarget(name: "EventSchemaTests", dependencies: ["JetStream", "MailModel", "MailTestSupport"]),
-        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel"]),
+        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
         .testTarget(
             name: "BenchmarksTests",
             dependencies: ["Benchmarks", "MailModel", "MailStore", "MailTestSupport", logging]),

@@ -29,6 +29,8 @@ struct RepairScan: Sendable {
     var touched: Set<String> = []
     /// Found and to be read, before anything else is looked for.
     var toRead: [String] = []
+    /// Stored, but not listed: gone if reading says so too. A message can slip through between two pages of a listing.
+    var toConfirm: [String] = []
 }
 
 extension GmailSession {
@@ -138,7 +140,9 @@ extension GmailSession {
             repair?.stage = .labelling(token: nil)
             return
         } catch let failure as SyncFailure where failure.code == GmailFailure.Code.badRequest && token == nil {
-            // A label that was deleted: no message has it.
+            // A label that was deleted meanwhile: no message has it. Any other refusal says nothing about messages.
+            let exists = try await api.labels().contains { $0.id == label }
+            if exists { throw failure }
         }
         repair?.labels.removeLast()
         repair?.stage = .labelling(token: nil)
@@ -174,6 +178,10 @@ extension GmailSession {
     /// Adds the next differences to the batch; false when there are no more.
     private func step(_ batch: inout ChangeBatch, _ known: any KnownMessages, readsUnknown: Bool) async throws -> Bool {
         guard let scan = repair else { return false }
+        if !scan.toConfirm.isEmpty {
+            try await confirmGone(&batch, known)
+            return true
+        }
         if !scan.toRead.isEmpty {
             try await readFound(&batch, known)
             return true
@@ -196,6 +204,14 @@ extension GmailSession {
         repair?.toRead = outcome.putOff + found.dropFirst(reads.count)
     }
 
+    private func confirmGone(_ batch: inout ChangeBatch, _ known: any KnownMessages) async throws {
+        let unlisted = repair?.toConfirm ?? []
+        let reads = Array(unlisted.prefix(Self.readMax))
+        let outcome = try await reader.read(reads, known: known, believesGone: true)
+        batch.take(outcome, order: reads)
+        repair?.toConfirm = outcome.putOff + unlisted.dropFirst(reads.count)
+    }
+
     /// Compares the next stored messages with the mailbox; false after the last when nothing else is to be done.
     private func compare(
         _ after: String?, _ batch: inout ChangeBatch, _ known: any KnownMessages, readsUnknown: Bool
@@ -207,7 +223,7 @@ extension GmailSession {
         }
         for state in states {
             guard let labels = scan.index.labels(of: state.id) else {
-                batch.changes.append(.deleted(id: state.id))
+                repair?.toConfirm.append(state.id)
                 continue
             }
             guard labels != state.labels.sorted() else { continue }

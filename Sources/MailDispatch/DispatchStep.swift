@@ -11,11 +11,18 @@ struct Step: Sendable, Hashable {
         case load(limit: Int)
         /// Read events from the log.
         case loadEvents(after: Int64, limit: Int)
+        /// Read these events from the log.
+        case loadRequested([Int64])
         /// Ask the stream for the user's last message.
         case look
         case publish(OutboundMessage)
         case end(TurnEnd)
     }
+}
+
+extension Step {
+    /// The step with these writes before its own.
+    func writing(_ writes: [StoreWrite]) -> Step { Step(writes: writes + self.writes, next: next) }
 }
 
 enum StoreWrite: Sendable, Hashable {
@@ -25,6 +32,10 @@ enum StoreWrite: Sendable, Hashable {
     case confirmUnderway(seq: Int64, streamSequence: UInt64)
     case attempt(seq: Int64, retries: Int, nextAttemptAt: UnixSeconds, reason: String)
     case deadLetter(seq: Int64, reason: String)
+    /// The stream has an event again that was to be sent again.
+    case resent(seq: Int64, streamSequence: UInt64)
+    /// An event that was to be sent again is too old for the stream, or not in the log.
+    case cancelResend(seq: Int64)
     /// The store is older than the stream.
     case behind(String)
 }

@@ -48,6 +48,13 @@ struct DispatchTurn: Sendable {
                 step = dispatch.loadedEvents(items, now: time.nowMilliseconds())
                 let waiting = dispatch.waitingCount
                 counters.update { $0.metrics.resent += waiting }
+            case .loadRequested(let sequences):
+                let items = try await store.read { reader in
+                    try sequences.compactMap { try reader.event(seq: $0).map(Self.item) }
+                }
+                step = dispatch.loadedRequested(items, now: time.nowMilliseconds())
+                let waiting = dispatch.waitingCount
+                counters.update { $0.metrics.resent += waiting }
             case .look: step = try await look(store, &dispatch)
             case .publish(let message):
                 step = mustStop() ? dispatch.interrupted() : await publish(message, &dispatch)
@@ -96,8 +103,16 @@ struct DispatchTurn: Sendable {
             return dispatch.lookFailed(unavailable.reason)
         }
         var own = OwnEvent.unasked
-        if let seq = stored?.seq { own = try await store.read { try OwnEvent(seq, $0) } }
-        return dispatch.looked(stored, first: first, own: own, now: time.nowMilliseconds())
+        var held: Int64?
+        if let stored {
+            (own, held) = try await store.read { reader in
+                (
+                    try OwnEvent(stored.seq, reader),
+                    try reader.heldAtResend(of: stored.seq, streamSequence: stored.streamSequence)
+                )
+            }
+        }
+        return dispatch.looked(stored, first: first, own: own, held: held, now: time.nowMilliseconds())
     }
 
     private func publish(_ message: OutboundMessage, _ dispatch: inout UserDispatch) async -> Step {
@@ -131,6 +146,10 @@ struct DispatchTurn: Sendable {
             try transaction.confirm(through: seq, streamSequence: streamSequence, stream: nil, at: now)
         case .attempt(let seq, let retries, let nextAttemptAt, let reason):
             try transaction.noteAttempt(seq: seq, retries: retries, nextAttemptAt: nextAttemptAt, reason: reason)
+        case .resent(let seq, let streamSequence):
+            try transaction.resent(
+                seq: seq, streamSequence: streamSequence, stream: pass.stream.created, at: now)
+        case .cancelResend(let seq): try transaction.cancelResend(seq: seq)
         case .deadLetter(let seq, let reason):
             logger.critical(
                 "an event can never be published: this user's publishing stops",

@@ -45,6 +45,15 @@ struct UserDispatch: Sendable {
         var streamSequence: UInt64 = 0
     }
 
+    /// How far the turn is with events whose sending again was asked for: they come last.
+    private enum Requested: Sendable, Hashable {
+        case notBegun
+        /// The stream was asked for the user's last message, and nothing was published since.
+        case looked(StoredMessage?)
+        case loading
+        case sending
+    }
+
     let settings: DispatchSettings
 
     // Kept between turns.
@@ -64,6 +73,7 @@ struct UserDispatch: Sendable {
     private var acked: Acked?
     private var resend: Resend?
     private var lookedFor: Int64?
+    private var requested = Requested.notBegun
     private var sentAt: Int64 = 0
 
     init(settings: DispatchSettings = DispatchSettings()) { self.settings = settings }
@@ -81,6 +91,7 @@ struct UserDispatch: Sendable {
         acked = nil
         resend = nil
         lookedFor = nil
+        requested = .notBegun
         return Step(next: .load(limit: settings.chunkRows))
     }
 
@@ -90,7 +101,7 @@ struct UserDispatch: Sendable {
         items = rows[...]
         chunkWasFull = rows.count >= settings.chunkRows
         if checkedConnection != pass.connection {
-            if rows.isEmpty, !mustLook, !isAtOdds(state) { return end(.idle) }
+            if rows.isEmpty, !mustLook, !isAtOdds(state), state.waitingResends.isEmpty { return end(.idle) }
             return behindConnection == pass.connection ? end(.blocked) : Step(next: .look)
         }
         // A new connection tries it once more: the server may take larger messages now.
@@ -107,11 +118,12 @@ struct UserDispatch: Sendable {
     /// - Parameters:
     ///   - first: the user's first message, when ``meetsAnotherStream``.
     ///   - own: what our log has under that message's number.
+    ///   - held: when that message was sent again, out of its order: up to where the stream held everything by then.
     mutating func looked(
-        _ stored: StoredMessage?, first: StoredMessage? = nil, own: OwnEvent, now: Int64
+        _ stored: StoredMessage?, first: StoredMessage? = nil, own: OwnEvent, held: Int64? = nil, now: Int64
     ) -> Step {
         guard let state else { return end(.unavailable("nothing loaded")) }
-        let storedSeq = stored?.seq ?? 0
+        let storedSeq = max(stored?.seq ?? 0, isOfAnotherStream(state) ? 0 : held ?? 0)
         if let stored, storedSeq > state.lastSeq || own.contradicts(stored) {
             behindConnection = pass.connection
             return end(.behind, adding: .behind(Self.behindMessage(stored, state)))
@@ -120,10 +132,11 @@ struct UserDispatch: Sendable {
         behindConnection = nil
         unknown = nil
         mustLook = false
+        requested = .looked(stored)
         if let stored, let first, first.seq > 1, isOfAnotherStream(state) { return fill(stored, below: first.seq) }
         if let stored, storedSeq > max(state.publishedSeq, acked?.seq ?? 0) {
             acked = Acked(seq: storedSeq, streamSequence: stored.streamSequence)
-        } else if storedSeq < state.publishedSeq, hasLostMessages(state) {
+        } else if storedSeq < state.publishedSeq, hasLostMessages(state, last: stored) {
             resend = Resend(after: storedSeq, through: state.publishedSeq)
             items = []
             return Step(next: .loadEvents(after: storedSeq, limit: settings.chunkRows))
@@ -155,15 +168,33 @@ struct UserDispatch: Sendable {
         return send(now: now)
     }
 
+    /// Events were read whose sending again was asked for. What is too old for the stream stays away.
+    mutating func loadedRequested(_ events: [Item], now: Int64) -> Step {
+        requested = .sending
+        let oldest = now / 1000 - settings.streamMaxAgeSeconds
+        let wanted = events.filter { $0.recordedAt >= oldest }
+        items = wanted[...]
+        let sendable = Set(wanted.map(\.message.seq))
+        let cancelled = (state?.waitingResends ?? []).filter { !sendable.contains($0) }
+        state?.waitingResends = []
+        return send(now: now).writing(cancelled.map { .cancelResend(seq: $0) })
+    }
+
     /// A publish ended.
     ///
     /// - Parameter jitter: 0 up to but not including 1, for the back-off.
     mutating func published(_ outcome: PublishOutcome, now: Int64, jitter: Double) -> Step {
         guard let item = items.first else { return end(.unavailable("nothing was sent")) }
         switch outcome {
+        case .stored(let streamSequence, _) where requested == .sending:
+            items.removeFirst()
+            unknown = nil
+            state?.streamSequence = streamSequence
+            return send(now: now).writing([.resent(seq: item.message.seq, streamSequence: streamSequence)])
         case .stored(let streamSequence, let duplicate):
             items.removeFirst()
             unknown = nil
+            requested = .notBegun
             let wentBack = !duplicate && resend == nil && isBeforeLast(streamSequence)
             // What is filled in below the tail says nothing about how far the stream is filled.
             if resend?.isBelowTail != true { acked = Acked(seq: item.message.seq, streamSequence: streamSequence) }
@@ -176,12 +207,15 @@ struct UserDispatch: Sendable {
         case .unknown(let reason):
             return retryLater(item, reason, now: now, jitter: jitter)
         case .look(let reason):
-            guard lookedFor != item.message.seq else {
+            guard lookedFor != item.message.seq, requested != .sending else {
                 checkedConnection = nil
                 return retryLater(item, reason, now: now, jitter: jitter)
             }
             lookedFor = item.message.seq
             return Step(writes: takeProgress(), next: .look)
+        case .rejected where requested == .sending:
+            items.removeFirst()
+            return send(now: now).writing([.cancelResend(seq: item.message.seq)])
         case .rejected(let reason):
             return end(.blocked, adding: .deadLetter(seq: item.message.seq, reason: reason))
         case .streamTrouble(let reason): return end(.trouble(reason))
@@ -225,7 +259,27 @@ struct UserDispatch: Sendable {
             let progress = StoreWrite.confirm(seq: resend.through, streamSequence: resend.streamSequence)
             return Step(writes: [progress], next: .load(limit: settings.chunkRows))
         }
-        return chunkWasFull ? Step(writes: takeProgress(), next: .load(limit: settings.chunkRows)) : end(.idle)
+        if chunkWasFull { return Step(writes: takeProgress(), next: .load(limit: settings.chunkRows)) }
+        return sendRequested() ?? end(.idle)
+    }
+
+    /// What is next for events that are to be sent again; nil when there are none. One may have been sent already, and
+    /// its acknowledgement lost: then it is the user's last message.
+    private mutating func sendRequested() -> Step? {
+        guard let state, !state.waitingResends.isEmpty else {
+            // There may be more than were read at once.
+            return requested == .sending ? end(.more) : nil
+        }
+        guard case .looked(let last) = requested else { return Step(writes: takeProgress(), next: .look) }
+        requested = .loading
+        var writes = takeProgress()
+        if let last, state.waitingResends.contains(last.seq), !isOfAnotherStream(state),
+            last.streamSequence > state.streamSequence ?? 0
+        {
+            writes.append(.resent(seq: last.seq, streamSequence: last.streamSequence))
+            self.state?.waitingResends.removeAll { $0 == last.seq }
+        }
+        return Step(writes: writes, next: .loadRequested(self.state?.waitingResends ?? []))
     }
 
     private mutating func retryLater(_ item: Item, _ reason: String, now: Int64, jitter: Double) -> Step {
@@ -262,9 +316,11 @@ struct UserDispatch: Sendable {
         return confirmedAt > pass.stream.lastSequence
     }
 
-    /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it.
-    private func hasLostMessages(_ state: DispatchState) -> Bool {
+    /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it, or the last one is
+    /// where the last confirmation was: sent again, out of its order.
+    private func hasLostMessages(_ state: DispatchState, last: StoredMessage?) -> Bool {
         guard let confirmedAt = state.streamSequence else { return false }
+        if let last, last.streamSequence >= confirmedAt, !isOfAnotherStream(state) { return false }
         return isOfAnotherStream(state) || confirmedAt >= max(1, pass.stream.firstSequence)
     }
 

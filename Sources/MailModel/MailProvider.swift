@@ -32,7 +32,7 @@ public protocol QuotaBudget: Sendable {
 
 /// What the store knows of an account's messages: the adapter's only view of it.
 public protocol KnownMessages: Sendable {
-    /// The ids among these that are neither stored nor in the gap ledger, in the given order.
+    /// The ids among these that are neither stored nor retried by the gap ledger, in the given order.
     func unknown(among ids: [String]) async throws -> [String]
     /// The stored state of those of the ids that are stored.
     func states(of ids: [String]) async throws -> [String: MessageState]

@@ -65,7 +65,7 @@ extension StoreTransaction {
             let slice = Array(ranges.dropFirst(first).prefix(AccountErasure.rangesMax))
             // The account has no row any more; its next life counts from 0.
             var nobody = AccountLedger(
-                id: 0, key: key, stored: 0, gone: 0, gaps: 0, events: 0, accountEvents: 0, outboxDepth: 0)
+                id: 0, key: key, stored: 0, gone: 0, gaps: 0, givenUp: 0, events: 0, accountEvents: 0, outboxDepth: 0)
             _ = try log.append(
                 .account(.erased(AccountErasure(generation: generation, ranges: slice))), message: "",
                 revision: Int64(part), origin: .incremental, at: now, to: &nobody)

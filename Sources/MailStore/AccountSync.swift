@@ -49,6 +49,8 @@ public struct AccountSync: Sendable, Hashable {
     public var gone: Int
     /// Messages in the gap ledger, waiting to be read.
     public var gaps: Int
+    /// Messages in the gap ledger that an operator gave up.
+    public var givenUp: Int
     /// All events ever emitted for this account.
     public var events: Int
     /// Events of this account that are not confirmed by the stream.
@@ -63,18 +65,23 @@ public struct AccountSync: Sendable, Hashable {
     public var retryCount: Int
     public var nextAttemptAt: UnixSeconds?
     public var updatedAt: UnixSeconds
+    /// When the account was last compared with its mailbox, to the end.
+    public var lastVerifiedAt: UnixSeconds?
+    /// Messages that the mailbox held then and the store did not, and that were not healed.
+    public var missing: Int
 
     /// Messages in scope that the provider listed.
-    public var listed: Int { stored + gone + gaps }
+    public var listed: Int { stored + gone + gaps + givenUp }
     /// Events of this account that the stream has confirmed.
     public var published: Int { events - outboxDepth }
 
     public init(
         key: AccountKey, cursor: Cursor, phase: SyncPhase, status: AccountStatus, mailbox: String,
-        estimatedTotal: Int? = nil, stored: Int = 0, gone: Int = 0, gaps: Int = 0, events: Int = 0,
+        estimatedTotal: Int? = nil, stored: Int = 0, gone: Int = 0, gaps: Int = 0, givenUp: Int = 0, events: Int = 0,
         outboxDepth: Int = 0, oldestUnpublishedAt: UnixSeconds? = nil, lastSyncedAt: UnixSeconds? = nil,
         lastError: String? = nil, lastErrorCode: String? = nil, retryCount: Int = 0,
-        nextAttemptAt: UnixSeconds? = nil, updatedAt: UnixSeconds = 0
+        nextAttemptAt: UnixSeconds? = nil, updatedAt: UnixSeconds = 0, lastVerifiedAt: UnixSeconds? = nil,
+        missing: Int = 0
     ) {
         self.key = key
         self.cursor = cursor
@@ -85,6 +92,7 @@ public struct AccountSync: Sendable, Hashable {
         self.stored = stored
         self.gone = gone
         self.gaps = gaps
+        self.givenUp = givenUp
         self.events = events
         self.outboxDepth = outboxDepth
         self.oldestUnpublishedAt = oldestUnpublishedAt
@@ -94,6 +102,8 @@ public struct AccountSync: Sendable, Hashable {
         self.retryCount = retryCount
         self.nextAttemptAt = nextAttemptAt
         self.updatedAt = updatedAt
+        self.lastVerifiedAt = lastVerifiedAt
+        self.missing = missing
     }
 }
 
@@ -119,7 +129,8 @@ public struct AppliedBatch: Sendable, Hashable {
     }
 }
 
-/// An open row of the gap ledger: a message that could not be read and is retried on its own schedule.
+/// A row of the gap ledger: a message that could not be read. It is retried on its own schedule, unless an operator
+/// gave it up.
 public struct GapRecord: Sendable, Hashable {
     public var id: String
     /// What happened at the last attempt, safe to print.
@@ -127,13 +138,22 @@ public struct GapRecord: Sendable, Hashable {
     public var firstSeenAt: UnixSeconds
     /// Attempts that failed, the first one included.
     public var attempts: Int
-    public var nextAttemptAt: UnixSeconds
+    /// nil when it was given up.
+    public var nextAttemptAt: UnixSeconds?
+    public var givenUpAt: UnixSeconds?
+    /// What the operator said who gave it up.
+    public var givenUpBecause: String?
 
-    public init(id: String, reason: String, firstSeenAt: UnixSeconds, attempts: Int, nextAttemptAt: UnixSeconds) {
+    public init(
+        id: String, reason: String, firstSeenAt: UnixSeconds, attempts: Int, nextAttemptAt: UnixSeconds?,
+        givenUpAt: UnixSeconds? = nil, givenUpBecause: String? = nil
+    ) {
         self.id = id
         self.reason = reason
         self.firstSeenAt = firstSeenAt
         self.attempts = attempts
         self.nextAttemptAt = nextAttemptAt
+        self.givenUpAt = givenUpAt
+        self.givenUpBecause = givenUpBecause
     }
 }

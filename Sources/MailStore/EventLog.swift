@@ -53,7 +53,8 @@ final class EventLog {
     /// Part of the ids of events from here on.
     func raiseGeneration(to generation: Int64) { self.generation = max(self.generation, generation) }
 
-    private func enqueue(_ event: MailEvent, accountID: Int64) throws {
+    /// Puts an event into the outbox.
+    func enqueue(_ event: MailEvent, accountID: Int64) throws {
         let payload = String(decoding: event.payload(), as: UTF8.self)
         try db.run(
             "INSERT INTO outbox(id, ts, account_id, subject, event_type, msg_id, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",

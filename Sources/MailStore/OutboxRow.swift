@@ -66,10 +66,12 @@ public struct DispatchState: Sendable, Hashable {
     /// Grows with every erase of the user's data.
     public var generation: Int64
     public var deadLetter: DeadLetter?
+    /// Confirmed events that wait to be sent again because the stream lost them, a few of them at least.
+    public var waitingResends: [Int64]
 
     public init(
         lastSeq: Int64, publishedSeq: Int64, streamSequence: UInt64?, streamCreated: String?, outboxDepth: Int,
-        oldestUnpublishedAt: UnixSeconds?, generation: Int64, deadLetter: DeadLetter?
+        oldestUnpublishedAt: UnixSeconds?, generation: Int64, deadLetter: DeadLetter?, waitingResends: [Int64] = []
     ) {
         self.lastSeq = lastSeq
         self.publishedSeq = publishedSeq
@@ -79,6 +81,7 @@ public struct DispatchState: Sendable, Hashable {
         self.oldestUnpublishedAt = oldestUnpublishedAt
         self.generation = generation
         self.deadLetter = deadLetter
+        self.waitingResends = waitingResends
     }
 }
 

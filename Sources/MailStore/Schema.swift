@@ -195,6 +195,11 @@ enum Schema {
         ALTER TABLE provider_sync_state ADD COLUMN last_verified_at INTEGER;   -- compared with the provider
         ALTER TABLE provider_sync_state ADD COLUMN missing INTEGER NOT NULL DEFAULT 0; -- found missing then, not healed
         ALTER TABLE provider_sync_state ADD COLUMN last_checkpoint_at INTEGER; -- account.checkpoint was emitted
+        ALTER TABLE provider_sync_state ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0; -- gaps an operator gave up
+
+        -- The changes of one message, for deriving its state anew.
+        CREATE INDEX email_change_events_message
+            ON email_change_events(provider, inbox_id, provider_message_id, seq);
 
         -- Event numbers that an erase took out of the log and the stream.
         CREATE TABLE erased_sequences(
@@ -202,6 +207,15 @@ enum Schema {
             last_seq INTEGER NOT NULL,
             erased_at INTEGER NOT NULL
         ) STRICT;
+
+        -- Confirmed events that the stream lost and that are sent to it again, out of their order.
+        CREATE TABLE resends(
+            seq INTEGER PRIMARY KEY,
+            requested_at INTEGER NOT NULL,
+            stream_sequence INTEGER,           -- where the stream has it; NULL: still to be sent
+            published_seq INTEGER              -- what else the stream held by then: everything up to here
+        ) STRICT;
+        CREATE INDEX resends_waiting ON resends(seq) WHERE stream_sequence IS NULL;
         """
 
     /// Brings the file up to date, in one transaction.

@@ -17,7 +17,7 @@ struct StoredMessage: Sendable, Hashable {
 }
 
 extension StoreReader {
-    /// The ids among these that are neither stored nor in the gap ledger, in the given order.
+    /// The ids among these that are neither stored nor retried by the gap ledger, in the given order.
     public func unknown(_ key: AccountKey, among ids: [String]) throws -> [String] {
         let stored = """
             SELECT 1 FROM email_received_events WHERE provider = ? AND inbox_id = ? AND provider_message_id = ?

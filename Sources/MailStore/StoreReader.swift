@@ -6,9 +6,13 @@ public struct StoreReader {
     let db: Database
     let user: UserID
 
+    /// Confirmed events that are sent again in one turn of the dispatcher.
+    private static let resendsPerTurnMax = 50
+
     private static let accountColumns = """
         SELECT provider, inbox_id, cursor, phase, status, mailbox, estimated_total, stored, gone, gaps, events,
-            outbox_depth, last_synced_at, last_error, last_error_code, retry_count, next_attempt_at, updated_at
+            outbox_depth, last_synced_at, last_error, last_error_code, retry_count, next_attempt_at, updated_at,
+            given_up, last_verified_at, missing
         FROM provider_sync_state
         """
 
@@ -44,7 +48,8 @@ public struct StoreReader {
             lastSeq: try row.integer(0), publishedSeq: try row.integer(1),
             streamSequence: try row.optionalInteger(2).map { UInt64(bitPattern: $0) },
             streamCreated: try row.optionalText(3), outboxDepth: try row.count(8),
-            oldestUnpublishedAt: try oldestUnpublished(), generation: try row.integer(4), deadLetter: deadLetter)
+            oldestUnpublishedAt: try oldestUnpublished(), generation: try row.integer(4), deadLetter: deadLetter,
+            waitingResends: try waitingResends(limit: Self.resendsPerTurnMax))
     }
 
     /// True for the number of an event that an erase took away.
@@ -54,43 +59,20 @@ public struct StoreReader {
     }
 
     /// The rows that are not confirmed, in `seq` order.
-    public func unpublished(limit: Int) throws -> [OutboxRow] {
+    public func unpublished(limit: Int) throws -> [OutboxRow] { try outboxRows(after: .min, limit: limit) }
+
+    /// Rows of the outbox, in `seq` order.
+    func outboxRows(after seq: Int64, limit: Int) throws -> [OutboxRow] {
         let sql = """
             SELECT id, subject, event_type, payload, msg_id, ts, retries, next_attempt_at FROM outbox
-            ORDER BY id LIMIT ?
+            WHERE id > ? ORDER BY id LIMIT ?
             """
-        return try db.rows(sql, [limit.databaseValue]).map { row in
+        return try db.rows(sql, [seq.databaseValue, limit.databaseValue]).map { row in
             OutboxRow(
                 seq: try row.integer(0), subject: try row.text(1), eventType: try row.text(2),
                 payload: Array(try row.text(3).utf8), eventID: try row.text(4), recordedAt: try row.integer(5),
                 retries: try row.count(6), nextAttemptAt: try row.optionalInteger(7))
         }
-    }
-
-    /// Every message in the gap ledger, the earliest due first.
-    public func openGaps(_ key: AccountKey) throws -> [GapRecord] {
-        let sql = """
-            SELECT provider_message_id, reason, first_seen_at, attempts, next_attempt_at FROM message_gaps
-            WHERE account_id = (SELECT account_id FROM provider_sync_state WHERE provider = ? AND inbox_id = ?)
-                AND state = 'open'
-            ORDER BY next_attempt_at, provider_message_id
-            """
-        return try db.rows(sql, key.columns).map { row in
-            GapRecord(
-                id: try row.text(0), reason: try row.text(1), firstSeenAt: try row.integer(2),
-                attempts: try row.count(3), nextAttemptAt: try row.integer(4))
-        }
-    }
-
-    /// The ids of messages in the gap ledger whose retry is due, the earliest first.
-    public func dueGaps(_ key: AccountKey, at now: UnixSeconds, limit: Int) throws -> [String] {
-        let sql = """
-            SELECT provider_message_id FROM message_gaps
-            WHERE account_id = (SELECT account_id FROM provider_sync_state WHERE provider = ? AND inbox_id = ?)
-                AND state = 'open' AND next_attempt_at <= ?
-            ORDER BY next_attempt_at, provider_message_id LIMIT ?
-            """
-        return try db.rows(sql, key.columns + [now.databaseValue, limit.databaseValue]).map { try $0.text(0) }
     }
 
     private func oldestUnpublished() throws -> UnixSeconds? {
@@ -103,11 +85,12 @@ public struct StoreReader {
         return AccountSync(
             key: key, cursor: MailModel.Cursor(try row.text(2)), phase: try row.choice(3), status: try row.choice(4),
             mailbox: try row.text(5), estimatedTotal: try row.optionalInteger(6).map { Int($0) },
-            stored: try row.count(7), gone: try row.count(8), gaps: try row.count(9), events: try row.count(10),
-            outboxDepth: depth, oldestUnpublishedAt: depth > 0 ? oldestUnpublishedAt : nil,
+            stored: try row.count(7), gone: try row.count(8), gaps: try row.count(9), givenUp: try row.count(18),
+            events: try row.count(10), outboxDepth: depth, oldestUnpublishedAt: depth > 0 ? oldestUnpublishedAt : nil,
             lastSyncedAt: try row.optionalInteger(12), lastError: try row.optionalText(13),
             lastErrorCode: try row.optionalText(14), retryCount: try row.count(15),
-            nextAttemptAt: try row.optionalInteger(16), updatedAt: try row.integer(17))
+            nextAttemptAt: try row.optionalInteger(16), updatedAt: try row.integer(17),
+            lastVerifiedAt: try row.optionalInteger(19), missing: try row.count(20))
     }
 }
 

@@ -68,13 +68,6 @@ public struct StoreTransaction {
 
     /// Part of the ids of events that are emitted now.
     public var generation: Int64 { log.generation }
-
-    /// Takes a message out of the gap ledger: it is not retried any more.
-    public func dropGap(_ key: AccountKey, _ id: String, at now: UnixSeconds) throws {
-        var account = try AccountLedger.load(key, from: reader)
-        try GapLedger(db: db).settle(id, of: &account)
-        try account.save(to: db, at: now)
-    }
 }
 
 /// What a transaction has done so far, for whoever commits it.

@@ -36,6 +36,10 @@ struct AccountWorker: Sendable {
     var dueAt: Int64?
     /// Why the account is not progressing, for people.
     var waitingFor: String?
+    /// Somebody waits for the next pass to compare mailbox and store.
+    var comparison: ComparisonRequest?
+    /// The comparison that the present pass was asked for.
+    var comparing: ComparisonRequest?
     var meter = ProgressMeter()
     /// The account as last committed or loaded; nil before.
     var stored: AccountSync?

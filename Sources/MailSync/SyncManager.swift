@@ -163,7 +163,8 @@ public actor SyncManager: Service {
                 stores: stores, time: time, outboxRowsMax: settings.outboxRowsMax, obstacle: hooks.obstacle,
                 takeWake: { worker.wake.take() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
-                committed: { [weak self] in await self?.committed($0, epoch: epoch) }),
+                committed: { [weak self] in await self?.committed($0, epoch: epoch) },
+                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) }),
             mailboxKnown: worker.mailboxKnown,
             resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
     }
@@ -182,6 +183,7 @@ public actor SyncManager: Service {
     /// Draws what follows from the end of a pass; a pass of an older epoch concerns nobody any more.
     private func passEnded(_ key: AccountKey, epoch: Int, _ ending: PassEnding) async {
         guard let worker = workers[key], worker.epoch == epoch else { return }
+        endComparison(key, ending)
         let verdict = PassVerdict.decide(
             ending, failures: worker.failures, settings: settings, random: Double.random(in: 0..<1))
         workers[key]?.failures = verdict.failures

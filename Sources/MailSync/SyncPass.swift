@@ -30,6 +30,8 @@ struct PassContext: Sendable {
     var shouldYield: @Sendable () -> Bool
     /// Something was committed: the account's new state.
     var committed: @Sendable (AccountSync) async -> Void
+    /// Takes the wish to have mailbox and store compared, if there is one.
+    var takeComparison: @Sendable () async -> ComparisonRequest? = { nil }
 }
 
 /// One pass over one mailbox: asks the ``PassMachine`` what to do, does it, commits.
@@ -61,8 +63,9 @@ struct SyncPass: Sendable {
             if machine.step == .backfill, context.shouldYield() { return .sliceOver }
             state = try await perform(&machine, state)
         }
-        guard let state else { return .caughtUp }
-        return try await adopt(state)
+        if let state, case let result = try await adopt(state), result != .caughtUp { return result }
+        if let request = await context.takeComparison() { try await compare(request) }
+        return .caughtUp
     }
 
     private func needsRestoring() async throws -> Bool {
@@ -73,6 +76,38 @@ struct SyncPass: Sendable {
     private func fullOutbox() async throws -> String? {
         let depth = try await context.stores.use(account.user) { try await $0.read { try $0.dispatch().outboxDepth } }
         return depth >= context.outboxRowsMax ? "outbox: \(depth) events wait for the stream" : nil
+    }
+
+    private func compare(_ request: ComparisonRequest) async throws {
+        let comparison = MailboxComparison(
+            account: account, session: session, stores: context.stores, time: context.time, heals: request.heals,
+            catchUp: catchUp, committed: context.committed)
+        do {
+            request.finish(.success(try await comparison.run()))
+        } catch {
+            request.finish(.failure(CannotCompare("\(error)")))
+            throw error
+        }
+    }
+
+    /// Reads and commits changes until there are no more.
+    private func catchUp() async throws {
+        var more = true
+        while more {
+            try Task.checkCancellation()
+            guard let state = try await stored() else { throw StoreInconsistency(account: account) }
+            let now = context.time.now()
+            let (batch, next) = try await context.stores.use(account.user) { store in
+                let batch = try await session.changes(since: state.cursor, known: store.known(account))
+                let next = try await store.write { transaction in
+                    _ = try transaction.apply(batch, to: account, at: now)
+                    return try transaction.reader.account(account)
+                }
+                return (batch, next)
+            }
+            if let next { await context.committed(next) }
+            more = batch.more
+        }
     }
 
     private func stored() async throws -> AccountSync? {

@@ -20,7 +20,7 @@ enum ImportRules {
             "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "Hummingbird", "HTTPTypes", "NIOCore",
             "ServiceLifecycle", "Metrics", "Logging",
         ],
-        "EventAudit": ["MailModel", "Crypto"],
+        "EventAudit": ["MailModel", "MailStore", "Crypto"],
         "ProviderEmulator": [
             "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras",
             "Logging",

@@ -251,6 +251,7 @@ final class LossyPublisher: EventPublisher {
     }
 
     func lastStored(of user: UserID) async throws -> StoredMessage? { try await stream.lastStored(of: user) }
+    func firstStored(of user: UserID) async throws -> StoredMessage? { try await stream.firstStored(of: user) }
     func streamState() async throws -> StreamState { try await stream.streamState() }
     var connectionEpoch: Int { stream.connectionEpoch }
     func connections() -> AsyncStream<Int> { stream.connections() }

@@ -93,10 +93,47 @@ import Testing
         #expect(unknown == ["z", "v", "b"])
     }
 
-    @Test func aGapCanBeDropped() async throws {
+    @Test func anOperatorMayGiveUpAGapAndTakeItBack() async throws {
         let fixture = try await StoreFixture().follow()
+        let key = fixture.key
         try await fixture.apply(.of([], gaps: ["g", "h"]))
-        try await fixture.write { [key = fixture.key] in try $0.dropGap(key, "g", at: 5) }
-        #expect(try await counters(fixture) == [1, 0, 0, 1])
+        let given = try await fixture.write { try $0.giveUpGap(key, "g", because: "a broken import", at: 77) }
+        let again = try await fixture.write { try $0.giveUpGap(key, "g", because: "twice", at: 78) }
+        #expect(given && !again)
+        #expect(try await counters(fixture) == [2, 0, 0, 1])
+        #expect(try await fixture.account().givenUp == 1)
+        let record = try #require(try await fixture.read { try $0.givenUpGaps(key) }.first)
+        #expect(record.id == "g" && record.givenUpAt == 77 && record.givenUpBecause == "a broken import")
+        #expect(record.nextAttemptAt == nil && record.attempts == 1)
+        #expect(try await fixture.dueGaps(at: .max) == ["h"])
+
+        // All that are retried, and no other.
+        #expect(try await fixture.write { try $0.retryGaps(key, at: 100) } == 1)
+        #expect(try await fixture.dueGaps(at: 100) == ["h"])
+        #expect(try await fixture.write { try $0.retryGaps(key, "g", at: 200) } == 1)
+        #expect(try await fixture.dueGaps(at: 200) == ["h", "g"])
+        #expect(try await fixture.account().givenUp == 0)
+        #expect(try await fixture.write { try $0.retryGaps(key, "absent", at: 200) } == 0)
+    }
+
+    @Test func aGivenUpMessageStaysOnRecordUntilItIsRead() async throws {
+        let fixture = try await StoreFixture().follow()
+        let key = fixture.key
+        try await fixture.apply(.of([], gaps: ["g", "h"]))
+        for id in ["g", "h"] {
+            _ = try await fixture.write { try $0.giveUpGap(key, id, because: "why not", at: 77) }
+        }
+        // Whoever lists or changes it has it read again.
+        let unknown = try await fixture.stores.use(fixture.user) { try await $0.known(key).unknown(among: ["g"]) }
+        #expect(unknown == ["g"])
+        try await fixture.apply(.of([], gaps: ["g"]))
+        let record = try #require(try await fixture.read { try $0.givenUpGaps(key) }.first { $0.id == "g" })
+        #expect(record.attempts == 2 && record.givenUpBecause == "why not")
+        #expect(try await fixture.account().gaps == 0)
+
+        #expect(try await fixture.apply(.new("g")).received == 1)
+        try await fixture.apply(.of([], vanished: ["h"]))
+        let account = try await fixture.account()
+        #expect(account.givenUp == 0 && account.gone == 1 && account.stored == 1 && account.listed == 2)
     }
 }

@@ -55,16 +55,20 @@ public final class GoogleEmulator: Sendable {
     /// - Parameters:
     ///   - raw: RFC 5322 bytes.
     ///   - notFoundTimes: so often `messages.get` answers 404 first, as happens right after arrival.
+    ///   - isConcealed: it arrives unseen (``conceal(_:_:in:)``).
     /// - Returns: its id.
     @discardableResult
     public func deliver(
-        _ raw: [UInt8], to address: String, labels: [String] = ["INBOX", "UNREAD"], notFoundTimes: Int = 0
+        _ raw: [UInt8], to address: String, labels: [String] = ["INBOX", "UNREAD"], notFoundTimes: Int = 0,
+        isConcealed: Bool = false
     ) throws(EmulatorError) -> String {
         let mail = try IncomingMail(raw: raw, labels: labels, received: configuration.time.now())
         let box = try box(address)
         let id = try box.changeOrThrow { mailbox throws(EmulatorError) in
             try mailbox.checkLabels(labels)
-            return HexID.text(mailbox.deliver(mail).id)
+            let id = mailbox.deliver(mail).id
+            mailbox.conceal(id, isConcealed)
+            return HexID.text(id)
         }
         if notFoundTimes > 0 {
             faults.add(Fault(.gmail(.messagesGet), match: id, times: notFoundTimes, .error(.notFound)))
@@ -92,6 +96,13 @@ public final class GoogleEmulator: Sendable {
     /// Takes a message out of the trash; INBOX does not come back.
     public func untrash(_ id: String, in address: String) throws(EmulatorError) {
         try modify(id, in: address, remove: ["TRASH"])
+    }
+
+    /// Leaves a message out of listings and of the history, although it can be read; or lets it be seen again. The
+    /// history does not say that anything changed.
+    public func conceal(_ id: String, _ isConcealed: Bool = true, in address: String) throws(EmulatorError) {
+        let number = try number(id)
+        try box(address).change { $0.conceal(number, isConcealed) }
     }
 
     /// Removes a message for good.

@@ -45,7 +45,8 @@ extension GmailCall {
             guard cursor >= mailbox.historyFloor else { throw .notFound }
         }
         var page = Page(historyID: mailbox.historyID)
-        for record in mailbox.history[mailbox.firstRecord(after: cursor)...] where matches(record, types) {
+        for record in mailbox.history[mailbox.firstRecord(after: cursor)...]
+        where matches(record, types) && !mailbox.concealed.contains(record.messageID) {
             if page.records.count == size {
                 page.next = PageToken(cursor: page.records[size - 1].id).text(for: .historyList, in: mailbox)
                 break

@@ -61,7 +61,8 @@ extension GmailCall {
         while index > 0 {
             index -= 1
             guard let message = mailbox.messages[mailbox.order[index]], includesHidden || !message.isHidden,
-                labels.allSatisfy(message.labels.contains), query.matches(message, mailbox)
+                labels.allSatisfy(message.labels.contains), query.matches(message, mailbox),
+                !mailbox.concealed.contains(message.id)
             else { continue }
             if found.count == size {
                 let cursor = PageToken(cursor: found[size - 1].id)

@@ -12,6 +12,8 @@ struct Mailbox: Sendable {
     var labels = MailboxLabel.system
     /// Changes when page tokens given so far stop working.
     private(set) var pageTokenGeneration: UInt64 = 0
+    /// Messages that listings and the history leave out.
+    private(set) var concealed: Set<UInt64> = []
     private var threadSizes: [UInt64: Int32] = [:]
     /// Thread by the hash of a member's Message-ID.
     private var threadByMessageID: [UInt64: UInt64] = [:]
@@ -30,6 +32,10 @@ struct Mailbox: Sendable {
     var threadsTotal: Int { threadSizes.count }
 
     mutating func expirePageTokens() { pageTokenGeneration += 1 }
+
+    mutating func conceal(_ id: UInt64, _ isConcealed: Bool) {
+        if isConcealed { concealed.insert(id) } else { concealed.remove(id) }
+    }
 
     /// Puts in a message that was there before anybody looked: no history record.
     @discardableResult
