@@ -55,7 +55,7 @@ import Testing
     }
 }
 
-extension JSONValue: @retroactive ExpressibleByDictionaryLiteral {
+extension JSONValue: ExpressibleByDictionaryLiteral {
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(Dictionary(elements) { $1 })
     }
