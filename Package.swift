@@ -127,7 +127,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "MailRecoveryTests",
-            dependencies: ["MailRecovery", "MailStore", "MailModel", "MailTestSupport", logging]),
+            dependencies: ["MailRecovery", "MailStore", "MailModel", "MailTestSupport", grdb, logging]),
         .testTarget(
             name: "MailSyncTests",
             dependencies: ["MailSync", "Accounts", "MailStore", "MailModel", "MailTestSupport", logging]),

@@ -36,6 +36,18 @@ public struct AccountRegistry: Sendable {
                     ) STRICT, WITHOUT ROWID
                     """)
         }
+        migrator.registerMigration("erasures") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE erasures (
+                        user_id TEXT NOT NULL,
+                        provider TEXT NOT NULL,
+                        inbox_id TEXT NOT NULL,
+                        requested_at INTEGER NOT NULL,
+                        PRIMARY KEY (user_id, provider, inbox_id)
+                    ) STRICT, WITHOUT ROWID
+                    """)
+        }
         database = try AccountDatabase(path: path, migrator: migrator)
     }
 
@@ -63,6 +75,47 @@ public struct AccountRegistry: Sendable {
                             generation = max(generation, excluded.generation), updated_at = excluded.updated_at
                         """, arguments: [user.encoded, floor.lastSeq, floor.generation, now])
             }
+        }
+    }
+
+    /// Accounts whose erasing was asked for and is not finished.
+    ///
+    /// - Throws: ``AccountDatabaseFailure``.
+    public func erasures() async throws -> [AccountKey] {
+        let path = database.path
+        return try await database.read { db in
+            try Row.fetchAll(db, sql: "SELECT user_id, provider, inbox_id FROM erasures ORDER BY requested_at").map {
+                guard let provider = ProviderKind(rawValue: $0["provider"]) else {
+                    throw AccountDatabaseFailure(path: path, reason: "an erasure names no account")
+                }
+                return AccountKey(
+                    user: try UserID(encoded: $0["user_id"]), provider: provider,
+                    inbox: try InboxID(encoded: $0["inbox_id"]))
+            }
+        }
+    }
+
+    /// Remembers that an account is to be erased: until ``removeErasure(of:)``, whatever happens.
+    ///
+    /// - Throws: ``AccountDatabaseFailure``.
+    public func addErasure(of key: AccountKey, at now: UnixSeconds) async throws {
+        try await database.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO erasures (user_id, provider, inbox_id, requested_at) VALUES (?, ?, ?, ?)
+                    ON CONFLICT DO NOTHING
+                    """, arguments: [key.user.encoded, key.provider.rawValue, key.inbox.encoded, now])
+        }
+    }
+
+    /// The account is erased.
+    ///
+    /// - Throws: ``AccountDatabaseFailure``.
+    public func removeErasure(of key: AccountKey) async throws {
+        try await database.write { db in
+            try db.execute(
+                sql: "DELETE FROM erasures WHERE user_id = ? AND provider = ? AND inbox_id = ?",
+                arguments: [key.user.encoded, key.provider.rawValue, key.inbox.encoded])
         }
     }
 

@@ -21,12 +21,30 @@ public protocol AccountCommands: Sendable {
     ///
     /// - Returns: false when there is no such account.
     func disconnect(_ key: AccountKey) async throws -> Bool
+    /// Stops the account like ``disconnect(_:)``, withdraws the grant where the provider can, and erases the account's
+    /// rows and its messages in the stream. Certain to happen once this returns, also after a restart.
+    ///
+    /// - Returns: nil when there is no such account.
+    func erase(_ key: AccountKey) async throws -> ErasureReport?
     /// The user's accounts, for `GET /mail/status`.
     func accounts(of user: UserID) async throws -> [AccountReport]
     /// The whole service, for `GET /status` and `GET /metrics`.
     func overview() async throws -> ServiceReport
     /// Why requests should not be sent here now; empty when ready.
     func readiness() async -> [ReadinessProblem]
+}
+
+/// How an erasure stands when its user is answered.
+public struct ErasureReport: Sendable, Hashable {
+    /// The provider has withdrawn the grant.
+    public var grantRevoked: Bool
+    /// False: it goes on, because the stream cannot be reached or there is much to erase.
+    public var isFinished: Bool
+
+    public init(grantRevoked: Bool, isFinished: Bool) {
+        self.grantRevoked = grantRevoked
+        self.isFinished = isFinished
+    }
 }
 
 /// One account as its user sees it.

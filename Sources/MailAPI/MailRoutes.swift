@@ -55,8 +55,16 @@ struct MailRoutes: Sendable {
     @Sendable private func disconnect(_ user: UserID, _ call: Route.Call) async throws -> Response {
         let body = try call.decode(DisconnectBody.self)
         let key = AccountKey(user: user, provider: body.provider, inbox: body.inbox)
-        guard try await commands.disconnect(key) else { throw Self.noAccount }
-        return .json { $0.field("message", "mail sync stopped") }
+        guard body.erase else {
+            guard try await commands.disconnect(key) else { throw Self.noAccount }
+            return .json { $0.field("message", "mail sync stopped") }
+        }
+        guard let report = try await commands.erase(key) else { throw Self.noAccount }
+        return .json(status: report.isFinished ? .ok : .accepted) { json in
+            json.field("message", "mail sync stopped")
+            json.field("grant_revoked", report.grantRevoked)
+            json.field("erased", report.isFinished)
+        }
     }
 
     private static let noAccount = APIProblem.notFound("no such account is connected; POST /mail/connect connects one")

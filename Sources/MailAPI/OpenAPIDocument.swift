@@ -124,8 +124,12 @@ enum OpenAPIDocument {
                 },
                 "responses": {
                   "200": {
-                    "description": "The account no longer exists; events that wait are still published.",
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Message"}}}
+                    "description": "The account no longer exists; what waits is still published. With erase nothing of it is left.",
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Disconnected"}}}
+                  },
+                  "202": {
+                    "description": "Only with erase: the account no longer exists, and erasing goes on.",
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Disconnected"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "401": {"$ref": "#/components/responses/Unauthorized"},
@@ -300,7 +304,16 @@ enum OpenAPIDocument {
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/ProviderName"},
                   "inbox_id": {"$ref": "#/components/schemas/InboxID"},
-                  "erase": {"type": "boolean", "enum": [false], "default": false}
+                  "erase": {"type": "boolean", "default": false}
+                }
+              },
+              "Disconnected": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {
+                  "message": {"type": "string"},
+                  "grant_revoked": {"type": "boolean"},
+                  "erased": {"type": "boolean"}
                 }
               },
               "Message": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},

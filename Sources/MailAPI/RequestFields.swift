@@ -134,13 +134,12 @@ struct SyncBody: Decodable {
 struct DisconnectBody: Decodable {
     let provider: ProviderKind
     let inbox: InboxID
+    let erase: Bool
 
     init(from decoder: any Decoder) throws {
         let fields = try RequestFields(decoder)
         provider = try fields.provider()
         inbox = try fields.optionalInbox() ?? .primary
-        if try fields.optionalBool("erase") == true {
-            throw APIProblem.field("erase", "is not available: only false is accepted", accepted: ["false"])
-        }
+        erase = try fields.optionalBool("erase") ?? false
     }
 }

@@ -115,6 +115,9 @@ public final class NatsServerFixture: Sendable {
     public func freeze() { process.withLock { $0.map(ChildProcess.freeze) } }
     public func thaw() { process.withLock { _ = $0.map { Foundation.kill($0, SIGCONT) } } }
 
+    /// Where it keeps its streams.
+    public var storeDirectory: String { "\(directory.path)/store" }
+
     /// Deletes all its data. Only while it is stopped.
     public func wipe() throws { try FileManager.default.removeItem(atPath: "\(directory.path)/store") }
 

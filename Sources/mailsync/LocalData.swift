@@ -17,9 +17,12 @@ struct LocalData: Sendable {
         try DataDirectory.prepare(directory)
         let lock = try DataDirectoryLock(directory: directory)
         let registry = try AccountRegistry(path: "\(directory)/control.db")
-        let stores = UserStores(directory: "\(directory)/users", time: time, logger: logger) { user in
-            SequenceFloor(try await registry.floor(of: user))
-        }
+        let stores = UserStores(
+            directory: "\(directory)/users", time: time, logger: logger,
+            reserve: { user, lastSeq in
+                try await registry.raise([user: UserFloor(lastSeq: lastSeq, generation: 0)], at: time.now())
+            },
+            floor: { user in SequenceFloor(try await registry.floor(of: user)) })
         return LocalData(lock: lock, registry: registry, stores: stores)
     }
 
@@ -36,5 +39,5 @@ struct LocalData: Sendable {
 
 extension SequenceFloor {
     /// What the registry keeps, in the store's terms.
-    fileprivate init(_ floor: UserFloor) { self.init(lastSeq: floor.lastSeq, generation: floor.generation) }
+    init(_ floor: UserFloor) { self.init(lastSeq: floor.lastSeq, generation: floor.generation) }
 }

@@ -7,6 +7,7 @@ import Logging
 import MailAPI
 import MailDispatch
 import MailModel
+import MailRecovery
 import MailStore
 import MailSync
 import Metrics
@@ -62,9 +63,20 @@ struct Service: Sendable {
                 committed: { user in
                     dispatcher.wake(user)
                     events.committed(user)
-                }, obstacle: { reserve.obstacle() }),
+                }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) }),
             time: time, logger: logger)
-        behind.connect { user in await manager.storeFoundBehindStream(user) }
+
+        // What brings stores and stream together again, when one of them went back in time, and erases accounts.
+        let registry = ServiceRegistry(vault: access.vault, registry: data.registry, time: time)
+        let recovery = UserRecovery(
+            stores: stores, archive: stream.publisher, registry: registry,
+            supervision: ServiceSupervision(manager: manager, dispatcher: dispatcher, events: events), time: time,
+            logger: logger)
+        behind.connect { user in await recovery.restore(user) }
+        let erasure = AccountErasure(
+            manager: manager, recovery: recovery, registry: registry, stores: stores,
+            revocation: configuration.revocation(over: access.transport), time: time, logger: logger)
+        try await erasure.prepare()
 
         // The API and the control socket, last: they are up when everything behind them is.
         let transport = access.transport
@@ -74,7 +86,7 @@ struct Service: Sendable {
         let api = MailAPIServer(
             configuration: configuration.api,
             commands: ServiceCommands(
-                streamName: configuration.stream.name, manager: manager, dispatcher: dispatcher,
+                streamName: configuration.stream.name, manager: manager, erasure: erasure, dispatcher: dispatcher,
                 publisher: stream.publisher, refreshes: refreshes, obstacle: { reserve.obstacle() },
                 startedAt: time.now(), time: time),
             events: events, verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
@@ -83,13 +95,15 @@ struct Service: Sendable {
             socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,
             context: ControlContext(
                 configuration, data: data, access: access, stream: stream,
-                running: .init(manager: manager, dispatcher: dispatcher), time: time, logger: logger))
+                running: .init(manager: manager, dispatcher: dispatcher, recovery: recovery), time: time, logger: logger
+            ))
 
         // Stopped in reverse: first who is asked from outside, then the workers, then the dispatcher.
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: dispatcher), .init(service: manager), .init(service: api), .init(service: control),
+                    .init(service: dispatcher), .init(service: manager), .init(service: recovery), .init(service: api),
+                    .init(service: control),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         return Service(

@@ -15,6 +15,7 @@ struct ServiceCommands: AccountCommands {
 
     let streamName: String
     let manager: SyncManager
+    let erasure: AccountErasure
     let dispatcher: OutboxDispatcher
     let publisher: JetStreamPublisher
     let refreshes: TokenRefreshes
@@ -23,6 +24,10 @@ struct ServiceCommands: AccountCommands {
     let time: any TimeSource
 
     func connect(_ key: AccountKey, tokens: OAuthTokens, since: UnixSeconds?) async throws {
+        guard try await !erasure.isUnderway(key) else {
+            throw SyncFailure(
+                .retry(after: nil, scope: .account), code: "being_erased", "the account is being erased: connect later")
+        }
         try await manager.connect(key, tokens: tokens, since: since)
     }
 
@@ -31,6 +36,8 @@ struct ServiceCommands: AccountCommands {
     }
 
     func disconnect(_ key: AccountKey) async throws -> Bool { try await manager.disconnect(key) }
+
+    func erase(_ key: AccountKey) async throws -> ErasureReport? { try await erasure.erase(key) }
 
     func accounts(of user: UserID) async throws -> [AccountReport] {
         try await manager.accounts(of: user).map { AccountReport($0, at: time.now()) }

@@ -50,6 +50,17 @@ actor FakeCommands: AccountCommands {
         return reports.contains { $0.key == key }
     }
 
+    private(set) var erasures: [AccountKey] = []
+    private var erasesAtOnce = true
+
+    func set(erasesAtOnce: Bool) { self.erasesAtOnce = erasesAtOnce }
+
+    func erase(_ key: AccountKey) async throws -> ErasureReport? {
+        erasures.append(key)
+        guard reports.contains(where: { $0.key == key }) else { return nil }
+        return ErasureReport(grantRevoked: key.provider == .google, isFinished: erasesAtOnce)
+    }
+
     /// Everybody's, to see that the API shows each user only their own.
     func accounts(of user: UserID) async throws -> [AccountReport] { reports }
 

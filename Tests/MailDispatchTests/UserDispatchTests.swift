@@ -51,6 +51,13 @@ struct Script {
         return dispatch.looked(stored, own: own.map { .id($0) } ?? .unasked, now: now)
     }
 
+    /// The look at a stream that is not the one before.
+    mutating func lookAcross(first: Int64, last: Int64, at sequence: UInt64) -> Step {
+        dispatch.looked(
+            StoredMessage(id: "id\(last)", seq: last, streamSequence: sequence),
+            first: StoredMessage(id: "id\(first)", seq: first, streamSequence: 1), own: .id("id\(last)"), now: now)
+    }
+
     mutating func store(_ sequence: UInt64, duplicate: Bool = false) -> Step {
         publish(.stored(streamSequence: sequence, duplicate: duplicate))
     }
@@ -258,6 +265,16 @@ extension Step {
         #expect(script.load(Script.state(last: 9, published: 2, at: 2), 3...9).next == .look)
     }
 
+    @Test func aStoreThatLacksTheEventIsBehindHoweverFarItCounts() {
+        for (own, end) in [(OwnEvent.missing, TurnEnd.behind), (.erased, .idle)] {
+            var script = Script()
+            _ = script.begin()
+            _ = script.load(Script.state(last: 9, published: 9, at: 2), nil)
+            let stored = StoredMessage(id: "theirs", seq: 4, streamSequence: 1)
+            #expect(script.dispatch.looked(stored, own: own, now: script.now).ends == end)
+        }
+    }
+
     @Test func theStoreGrewPastTheStreamWithOtherEvents() {
         var script = Script()
         _ = script.begin()
@@ -305,6 +322,53 @@ extension Step {
         // Nothing waits in the outbox, and yet.
         #expect(script.load(Script.state(last: 2, published: 2, at: 1, created: "B")).next == .look)
         #expect(script.look(1, at: 1, own: "id1").next == .loadEvents(after: 1, limit: 100))
+    }
+
+    @Test func aStreamMadeAgainUnderTheConnectionIsNoticedByItsNumbers() {
+        var script = Script()
+        script.settle(upTo: 50)
+        // The next one is given number 1: the stream is another one than before.
+        _ = script.begin()
+        #expect(script.load(Script.state(last: 51, published: 50, at: 50), 51...51).publishes == 51)
+        let step = script.store(1)
+        #expect(step.writes == [.confirm(seq: 51, streamSequence: 1)])
+        guard case .unavailable = step.ends else { return #expect(Bool(false), "\(step)") }
+        // The look at the stream shows another creation time: what is below the first one stored is sent again.
+        _ = script.begin(1, Script.stream(created: "B", last: 1))
+        #expect(script.load(Script.state(last: 51, published: 51, at: 1)).next == .look)
+        let found = script.lookAcross(first: 51, last: 51, at: 1)
+        #expect(found.next == .loadEvents(after: 0, limit: 100))
+        #expect(found.writes == [.confirmUnderway(seq: 51, streamSequence: 1)])
+        let lost = (1...52).map { Script.item(Int64($0)) }
+        #expect(script.dispatch.loadedEvents(lost, now: script.now).publishes == 1)
+        for sequence in 2...50 { #expect(script.store(UInt64(sequence)).publishes == Int64(sequence)) }
+        #expect(script.store(51) == Step(writes: [.confirm(seq: 50, streamSequence: 51)], next: .load(limit: 100)))
+    }
+
+    @Test func fillingBelowTheTailGoesOnWhereItWasInterrupted() {
+        var script = Script()
+        _ = script.begin(1, Script.stream(created: "B", last: 9))
+        #expect(script.load(Script.state(last: 51, published: 51, at: 1)).next == .look)
+        // 51 and 52 came first, then 1 to 7 were filled in.
+        #expect(script.lookAcross(first: 51, last: 7, at: 9) == Step(next: .loadEvents(after: 7, limit: 100)))
+        #expect(script.dispatch.loadedEvents([Script.item(8), Script.item(9)], now: script.now).publishes == 8)
+        // Nothing is recorded before all is there.
+        #expect(script.publish(.unknown(reason: "lost")).writes.count == 1)
+    }
+
+    @Test func aStreamMadeAgainAndFilledFromTheStartIsNoTrouble() {
+        var script = Script()
+        _ = script.begin(1, Script.stream(created: "B", last: 9))
+        #expect(script.load(Script.state(last: 5, published: 5, at: 100)).next == .look)
+        #expect(script.lookAcross(first: 1, last: 5, at: 9).ends == .idle)
+    }
+
+    @Test func aDuplicateSaysNothingOfTheStream() {
+        var script = Script()
+        script.settle(upTo: 50)
+        _ = script.begin()
+        _ = script.load(Script.state(last: 51, published: 49, at: 49), 50...51)
+        #expect(script.store(50, duplicate: true).publishes == 51)
     }
 
     @Test func aQuietUserWhoseMessagesAgedOutIsLeftAlone() {

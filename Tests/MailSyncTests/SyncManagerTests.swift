@@ -247,7 +247,7 @@ import Testing
         try await first.stores.use(account.user) { store in
             try await store.write { try $0.setStatus(account, .behindStream(message: "older copy"), at: 0) }
         }
-        await first.manager.storeFoundBehindStream(account.user)
+        await first.manager.suspend(account.user, because: "a test")
         let calls = first.mailbox.calls.count
         first.mailbox.deliver("new")
         _ = await first.manager.wake(user: account.user)

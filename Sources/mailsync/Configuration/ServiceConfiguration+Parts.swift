@@ -20,6 +20,11 @@ extension ServiceConfiguration {
         google.oauthClients(over: transport) + microsoft.oauthClients(over: transport)
     }
 
+    /// Where grants are withdrawn, at the providers that can.
+    func revocation(over transport: HTTPTransport) -> GrantRevocation {
+        GrantRevocation(urls: [.google: google.revokeURL]) { try await transport.send($0) }
+    }
+
     /// Each provider's quota, in its own units.
     func budgets(time: any TimeSource) -> [ProviderKind: Budgets] {
         [.google: Budgets(limits: google.quota, time: time)]

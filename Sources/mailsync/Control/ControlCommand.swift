@@ -34,7 +34,7 @@ extension ControlResult {
 
 /// Every command that a service answers over its control socket.
 enum ControlCommands {
-    static let all: [any ControlCommand.Type] = [ReplayRequest.self]
+    static let all: [any ControlCommand.Type] = [ReplayRequest.self, RebuildRequest.self]
 }
 
 /// One line of an answer: a JSON object with one member. The last one is a result or a problem, any other is a line.

@@ -3,6 +3,7 @@ import JetStream
 import Logging
 import MailDispatch
 import MailModel
+import MailRecovery
 import MailStore
 import MailSync
 
@@ -13,6 +14,7 @@ struct ControlContext: Sendable {
     struct Running: Sendable {
         let manager: SyncManager
         let dispatcher: OutboxDispatcher
+        let recovery: UserRecovery
     }
 
     let configuration: ServiceConfiguration
