@@ -160,7 +160,7 @@ let package = Package(
             name: "SystemTests",
             dependencies: [
                 "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
-                "ProviderEmulator", logging,
+                "ProviderEmulator", grdb, logging,
             ]),
     ],
     swiftLanguageModes: [.v6]

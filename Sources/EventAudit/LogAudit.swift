@@ -9,6 +9,10 @@ public struct LogAudit: Sendable {
     private let excused: SequenceSet
     private var last: Int64 = 0
     private var accountEvents: [AccountKey: Int64] = [:]
+    private var erasures: [AccountKey: Int64] = [:]
+    /// The first event of the log; later than 1 when the store was rebuilt from a stream that no longer held more, or
+    /// the first ones were erased.
+    public private(set) var first: Int64?
     /// Events seen.
     public private(set) var events = 0
     /// Messages seen.
@@ -22,16 +26,22 @@ public struct LogAudit: Sendable {
         excused = SequenceSet(erased)
     }
 
-    /// Takes the next numbers of the log.
-    public mutating func take(_ sequences: [Int64]) -> [Difference] {
+    /// True when events from before the log's beginning are missing, and with them what they count.
+    public var isCutOff: Bool { first.map { $0 > 1 } ?? false }
+
+    /// Takes the next events of the log.
+    public mutating func take(_ stamps: [EventStamp]) -> [Difference] {
         var found: [Difference] = []
-        for seq in sequences {
-            if seq <= last {
-                found.append(Difference(.sequenceRepeated, seq: seq, "two rows of the log have this number"))
+        for stamp in stamps {
+            if stamp.seq <= last {
+                found.append(
+                    Difference(
+                        .sequenceRepeated, account: stamp.account, seq: stamp.seq, "two rows have this number"))
                 continue
             }
-            if seq > last + 1 { found += holes(last + 1...seq - 1) }
-            last = seq
+            if first != nil, stamp.seq > last + 1 { found += holes(last + 1...stamp.seq - 1) }
+            first = first ?? stamp.seq
+            last = stamp.seq
             events += 1
         }
         return found
@@ -57,19 +67,27 @@ public struct LogAudit: Sendable {
         return records.flatMap { identities($0) + Self.state($0) }
     }
 
-    /// Takes the next account events of the log.
+    /// Takes the next account events of the log. Those of a log that is cut off are not numbered from its beginning.
     public mutating func take(_ records: [AccountEventRecord]) -> [Difference] {
-        records.compactMap { record in
-            let revision = accountEvents[record.account, default: 0]
-            accountEvents[record.account] = revision + 1
-            return identity(record.eventID, record.seq, record.account, message: "", record.type, revision)
+        isCutOff ? [] : records.compactMap { check($0) }
+    }
+
+    private mutating func check(_ record: AccountEventRecord) -> Difference? {
+        guard record.type != "account.erased" else {
+            // The parts of one erase are numbered from 0, and others may have come before.
+            let earlier = erasures[record.account, default: 0]
+            erasures[record.account] = earlier + 1
+            return identity(record.eventID, record.seq, record.account, message: "", record.type, 0...earlier)
         }
+        let revision = accountEvents[record.account, default: 0]
+        accountEvents[record.account] = revision + 1
+        return identity(record.eventID, record.seq, record.account, message: "", record.type, revision...revision)
     }
 
     private func identities(_ record: MessageRecord) -> [Difference] {
         var found: [Difference] = []
         func check(_ eventID: String, _ seq: Int64, _ type: String, _ revision: Int64) {
-            let difference = identity(eventID, seq, record.account, message: record.id, type, revision)
+            let difference = identity(eventID, seq, record.account, message: record.id, type, revision...revision)
             if let difference { found.append(difference) }
         }
         check(record.eventID, record.seq, "email.received", 0)
@@ -80,13 +98,16 @@ public struct LogAudit: Sendable {
     }
 
     private func identity(
-        _ eventID: String, _ seq: Int64, _ account: AccountKey, message: String, _ type: String, _ revision: Int64
+        _ eventID: String, _ seq: Int64, _ account: AccountKey, message: String, _ type: String,
+        _ revisions: ClosedRange<Int64>
     ) -> Difference? {
         // The newest generation first: nearly always there was no other.
         for generation in stride(from: generation, through: 0, by: -1) {
-            let made = EventID.make(
-                generation: generation, account: account, message: message, type: type, revision: revision)
-            if made == eventID { return nil }
+            for revision in revisions {
+                let made = EventID.make(
+                    generation: generation, account: account, message: message, type: type, revision: revision)
+                if made == eventID { return nil }
+            }
         }
         return Difference(
             .eventID, account: account, message: message.isEmpty ? nil : message, seq: seq,

@@ -28,6 +28,14 @@ public protocol AccountCommands: Sendable {
     func erase(_ key: AccountKey) async throws -> ErasureReport?
     /// The user's accounts, for `GET /mail/status`.
     func accounts(of user: UserID) async throws -> [AccountReport]
+    /// Verifies the user; heals too, when `repairs`.
+    ///
+    /// - Parameters:
+    ///   - provider: only accounts of this one are compared with their mailboxes; nil: of all of them.
+    ///   - inbox: nil for all of them.
+    /// - Returns: nothing yet when it takes longer than a caller may wait: it runs on, and the next call joins it.
+    func verify(user: UserID, provider: ProviderKind?, inbox: InboxID?, repairs: Bool) async throws
+        -> VerificationOutcome
     /// The whole service, for `GET /status` and `GET /metrics`.
     func overview() async throws -> ServiceReport
     /// Why requests should not be sent here now; empty when ready.
@@ -61,6 +69,12 @@ public struct AccountReport: Sendable, Hashable {
     public var gone: Int
     /// Messages that could not be read yet.
     public var gaps: Int
+    /// Messages that could not be read and that an operator gave up.
+    public var givenUp: Int
+    /// Messages that the last verification found at the provider only, and did not heal.
+    public var missing: Int
+    /// When the account was last compared with its mailbox; nil: never.
+    public var lastVerifiedAt: UnixSeconds?
     /// Events the stream has confirmed.
     public var published: Int
     /// Events it has not.
@@ -79,7 +93,8 @@ public struct AccountReport: Sendable, Hashable {
 
     public init(
         key: AccountKey, status: AccountStatus, isRunning: Bool, phase: SyncPhase, listed: Int = 0, stored: Int = 0,
-        gone: Int = 0, gaps: Int = 0, published: Int = 0, outboxDepth: Int = 0,
+        gone: Int = 0, gaps: Int = 0, givenUp: Int = 0, missing: Int = 0, lastVerifiedAt: UnixSeconds? = nil,
+        published: Int = 0, outboxDepth: Int = 0,
         oldestUnpublishedSeconds: Int64? = nil, lastSyncedAt: UnixSeconds? = nil, lastError: String? = nil,
         retryCount: Int = 0, nextAttemptAt: UnixSeconds? = nil, waitingFor: String? = nil, etaSeconds: Int64? = nil
     ) {
@@ -91,6 +106,9 @@ public struct AccountReport: Sendable, Hashable {
         self.stored = stored
         self.gone = gone
         self.gaps = gaps
+        self.givenUp = givenUp
+        self.missing = missing
+        self.lastVerifiedAt = lastVerifiedAt
         self.published = published
         self.outboxDepth = outboxDepth
         self.oldestUnpublishedSeconds = oldestUnpublishedSeconds
@@ -110,7 +128,8 @@ extension AccountReport {
     ) {
         self.init(
             key: sync.key, status: sync.status, isRunning: isRunning, phase: sync.phase, listed: sync.listed,
-            stored: sync.stored, gone: sync.gone, gaps: sync.gaps, published: sync.published,
+            stored: sync.stored, gone: sync.gone, gaps: sync.gaps, givenUp: sync.givenUp, missing: sync.missing,
+            lastVerifiedAt: sync.lastVerifiedAt, published: sync.published,
             outboxDepth: sync.outboxDepth, oldestUnpublishedSeconds: sync.oldestUnpublishedAt.map { max(0, now - $0) },
             lastSyncedAt: sync.lastSyncedAt, lastError: sync.lastError, retryCount: sync.retryCount,
             nextAttemptAt: sync.nextAttemptAt, waitingFor: waitingFor, etaSeconds: etaSeconds)
@@ -202,6 +221,14 @@ public struct ServiceReport: Sendable, Hashable {
     public var tokenRefreshFailures: Int
     /// Messages in all gap ledgers.
     public var gaps: Int
+    /// Those that operators gave up.
+    public var givenUp: Int
+    /// Messages that verifications found at providers only, and did not heal.
+    public var missing: Int
+    /// Accounts that were never compared with their mailbox.
+    public var neverVerified: Int
+    /// Since the verification that is the longest ago of all accounts.
+    public var oldestVerificationSeconds: Int64?
     /// The worst first, a handful at most.
     public var laggards: [Laggard]
 
@@ -209,6 +236,7 @@ public struct ServiceReport: Sendable, Hashable {
         version: String, uptimeSeconds: Int64, stream: Stream, accounts: [AccountStatus: Int] = [:],
         outboxDepth: Int = 0, oldestUnpublishedSeconds: Int64? = nil, publishLatency: Latency? = nil,
         errors: [ErrorCount] = [], tokenRefreshes: Int = 0, tokenRefreshFailures: Int = 0, gaps: Int = 0,
+        givenUp: Int = 0, missing: Int = 0, neverVerified: Int = 0, oldestVerificationSeconds: Int64? = nil,
         laggards: [Laggard] = []
     ) {
         self.version = version
@@ -222,6 +250,10 @@ public struct ServiceReport: Sendable, Hashable {
         self.tokenRefreshes = tokenRefreshes
         self.tokenRefreshFailures = tokenRefreshFailures
         self.gaps = gaps
+        self.givenUp = givenUp
+        self.missing = missing
+        self.neverVerified = neverVerified
+        self.oldestVerificationSeconds = oldestVerificationSeconds
         self.laggards = laggards
     }
 }

@@ -12,7 +12,8 @@ struct MailRoutes: Sendable {
     var all: [Route] {
         [
             .user(.post, "/mail/connect", connect), .user(.post, "/mail/sync", sync),
-            .user(.get, "/mail/status", status), .user(.post, "/mail/disconnect", disconnect),
+            .user(.get, "/mail/status", status), .user(.post, "/mail/verify", verify),
+            .user(.post, "/mail/disconnect", disconnect),
         ]
     }
 
@@ -50,6 +51,17 @@ struct MailRoutes: Sendable {
         // The commands answer for one user only; what they answer is checked all the same.
         let reports = try await commands.accounts(of: user).filter { $0.key.user == user }
         return .json { $0.userStatus(user, reports) }
+    }
+
+    @Sendable private func verify(_ user: UserID, _ call: Route.Call) async throws -> Response {
+        let body = try call.body.isEmpty ? nil : call.decode(VerifyBody.self)
+        let outcome = try await commands.verify(
+            user: user, provider: body?.provider, inbox: body?.inbox, repairs: body?.repairs ?? false)
+        switch outcome {
+        case .noAccount: throw Self.noAccount
+        case .ended(let summary): return .json { $0.verification(summary) }
+        case .running: return .json(status: .accepted) { $0.field("message", "verification under way; ask again") }
+        }
     }
 
     @Sendable private func disconnect(_ user: UserID, _ call: Route.Call) async throws -> Response {

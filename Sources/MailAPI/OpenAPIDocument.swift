@@ -1,7 +1,7 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = opening + events + paths + components
+    static let text = opening + events + verify + paths + componentsOpening + verifySchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -223,7 +223,7 @@ enum OpenAPIDocument {
         """#
 
     // swift-format-ignore
-    private static let components = #"""
+    private static let componentsOpening = #"""
           "components": {
             "securitySchemes": {
               "user": {
@@ -239,6 +239,11 @@ enum OpenAPIDocument {
               }
             },
             "schemas": {
+
+        """#
+
+    // swift-format-ignore
+    private static let components = #"""
               "Provider": {"type": "string", "enum": ["google", "microsoft"]},
               "ProviderName": {
                 "type": "string",
@@ -353,6 +358,9 @@ enum OpenAPIDocument {
                   "stored",
                   "gone",
                   "gaps",
+                  "given_up",
+                  "missing",
+                  "last_verified_at",
                   "published",
                   "outbox_depth",
                   "oldest_unpublished_s",
@@ -377,6 +385,18 @@ enum OpenAPIDocument {
                   "gaps": {
                     "type": "integer",
                     "description": "Messages that could not be read yet; they are retried."
+                  },
+                  "given_up": {
+                    "type": "integer",
+                    "description": "Messages that could not be read and that an operator gave up; read again when they change."
+                  },
+                  "missing": {
+                    "type": "integer",
+                    "description": "Messages that the last verification found at the provider only, and did not heal."
+                  },
+                  "last_verified_at": {
+                    "type": ["integer", "null"],
+                    "description": "Unix seconds of the last comparison with the mailbox."
                   },
                   "published": {"type": "integer", "description": "Events the stream has confirmed."},
                   "outbox_depth": {"type": "integer", "description": "Events that wait to be published."},
@@ -408,6 +428,10 @@ enum OpenAPIDocument {
                   "errors",
                   "token_refreshes",
                   "gaps",
+                  "given_up",
+                  "missing",
+                  "never_verified",
+                  "oldest_verification_s",
                   "worst_accounts"
                 ],
                 "properties": {
@@ -455,6 +479,13 @@ enum OpenAPIDocument {
                     "properties": {"succeeded": {"type": "integer"}, "failed": {"type": "integer"}}
                   },
                   "gaps": {"type": "integer"},
+                  "given_up": {"type": "integer"},
+                  "missing": {"type": "integer"},
+                  "never_verified": {"type": "integer", "description": "Accounts never compared with their mailbox."},
+                  "oldest_verification_s": {
+                    "type": ["integer", "null"],
+                    "description": "Seconds since the verification that is the longest ago of all accounts."
+                  },
                   "worst_accounts": {
                     "type": "array",
                     "items": {

@@ -53,6 +53,10 @@ struct OperatorRoutes: Sendable {
         gauge("mailsync_outbox_depth").record(report.outboxDepth)
         gauge("mailsync_oldest_unpublished_seconds").record(report.oldestUnpublishedSeconds ?? 0)
         gauge("mailsync_gaps").record(report.gaps)
+        gauge("mailsync_gaps_given_up").record(report.givenUp)
+        gauge("mailsync_missing_messages").record(report.missing)
+        gauge("mailsync_accounts_never_verified").record(report.neverVerified)
+        gauge("mailsync_oldest_verification_seconds").record(report.oldestVerificationSeconds ?? 0)
     }
 
     private func gauge(_ name: String, _ labels: [(String, String)] = []) -> Gauge {

@@ -130,6 +130,20 @@ struct SyncBody: Decodable {
     }
 }
 
+/// The body of `POST /mail/verify`.
+struct VerifyBody: Decodable {
+    let provider: ProviderKind?
+    let inbox: InboxID?
+    let repairs: Bool
+
+    init(from decoder: any Decoder) throws {
+        let fields = try RequestFields(decoder)
+        provider = try fields.optionalProvider()
+        inbox = try fields.optionalInbox()
+        repairs = try fields.optionalBool("repair") ?? false
+    }
+}
+
 /// The body of `POST /mail/disconnect`.
 struct DisconnectBody: Decodable {
     let provider: ProviderKind

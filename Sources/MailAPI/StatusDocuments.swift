@@ -31,6 +31,9 @@ extension JSONText {
         field("stored", report.stored)
         field("gone", report.gone)
         field("gaps", report.gaps)
+        field("given_up", report.givenUp)
+        field("missing", report.missing)
+        field("last_verified_at", report.lastVerifiedAt)
         field("published", report.published)
         field("outbox_depth", report.outboxDepth)
         field("oldest_unpublished_s", report.oldestUnpublishedSeconds)
@@ -73,6 +76,10 @@ extension JSONText {
             json.field("failed", report.tokenRefreshFailures)
         }
         field("gaps", report.gaps)
+        field("given_up", report.givenUp)
+        field("missing", report.missing)
+        field("never_verified", report.neverVerified)
+        field("oldest_verification_s", report.oldestVerificationSeconds)
         key("worst_accounts")
         array(report.laggards) { json, laggard in json.object { $0.laggard(laggard) } }
     }

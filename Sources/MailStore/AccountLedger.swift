@@ -8,7 +8,7 @@ struct AccountLedger {
     var stored: Int64
     var gone: Int64
     var gaps: Int64
-    var givenUp: Int64
+    var givenUp: Int64 = 0
     var events: Int64
     /// How many `account.*` events the account had: the revision of the next one.
     var accountEvents: Int64

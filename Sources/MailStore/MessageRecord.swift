@@ -71,6 +71,19 @@ public struct MessageRecord: Sendable, Hashable {
     }
 }
 
+/// An event of the log, by its number.
+public struct EventStamp: Sendable, Hashable {
+    public var seq: Int64
+    public var recordedAt: UnixSeconds
+    public var account: AccountKey
+
+    public init(seq: Int64, recordedAt: UnixSeconds, account: AccountKey) {
+        self.seq = seq
+        self.recordedAt = recordedAt
+        self.account = account
+    }
+}
+
 /// An event of an account, by its identity.
 public struct AccountEventRecord: Sendable, Hashable {
     public var seq: Int64
@@ -119,4 +132,11 @@ public struct OutboxStretch: Sendable {
     public var rows: [OutboxRow]
     /// Where the next stretch begins; nil after the last.
     public var next: Int64?
+
+    public init(dispatch: DispatchState, events: [MailEvent], rows: [OutboxRow], next: Int64?) {
+        self.dispatch = dispatch
+        self.events = events
+        self.rows = rows
+        self.next = next
+    }
 }

@@ -3,16 +3,21 @@ import MailModel
 
 /// Pages for proving that log, state, counters and outbox agree: each is what one moment saw, and small.
 extension StoreReader {
-    /// The numbers of events in the log, in order; one that two rows have comes twice.
-    public func sequences(after seq: Int64, limit: Int) throws -> [Int64] {
+    /// The events of the log, in order; a number that two rows have comes twice.
+    ///
+    /// - Parameter seq: 0 for the first: mail that was taken over as state, below, is no event.
+    public func stamps(after seq: Int64, limit: Int) throws -> [EventStamp] {
         let sql = """
-            SELECT seq FROM (
-                SELECT seq FROM email_received_events WHERE seq > ?1
-                UNION ALL SELECT seq FROM email_change_events WHERE seq > ?1
-                UNION ALL SELECT seq FROM account_events WHERE seq > ?1)
-            ORDER BY seq LIMIT ?2
+            SELECT seq, ts, provider, inbox_id FROM email_received_events WHERE seq > ?1
+            UNION ALL SELECT seq, ts, provider, inbox_id FROM email_change_events WHERE seq > ?1
+            UNION ALL SELECT seq, ts, provider, inbox_id FROM account_events WHERE seq > ?1
+            ORDER BY 1 LIMIT ?2
             """
-        return try db.rows(sql, [seq.databaseValue, limit.databaseValue]).map { try $0.integer(0) }
+        return try db.rows(sql, [max(0, seq).databaseValue, limit.databaseValue]).map {
+            EventStamp(
+                seq: try $0.integer(0), recordedAt: try $0.integer(1),
+                account: AccountKey(user: user, provider: try $0.choice(2), inbox: try InboxID(encoded: $0.text(3))))
+        }
     }
 
     /// The numbers that an erase took out of the log, in order.
@@ -106,8 +111,11 @@ extension StoreReader {
         let id = try AccountLedger.load(key, from: self).id
         var counters = AccountCounters()
         counters.stored = try rows(in: "email_received_events", of: key)
-        counters.accountEvents = try rows(in: "account_events", of: key)
-        counters.events = try counters.stored + counters.accountEvents + rows(in: "email_change_events", of: key)
+        // What an erase said is of an earlier life of the account.
+        counters.accountEvents = try rows(in: "account_events", of: key, "event_type <> 'account.erased'")
+        counters.events =
+            try counters.accountEvents + rows(in: "email_received_events", of: key, "seq > 0")
+            + rows(in: "email_change_events", of: key)
         counters.outboxDepth =
             try db.row("SELECT count(*) FROM outbox WHERE account_id = ?", [id.databaseValue])?.integer(0) ?? 0
         let gaps = "SELECT state, count(*) FROM message_gaps WHERE account_id = ? GROUP BY state"
@@ -122,9 +130,10 @@ extension StoreReader {
         return counters
     }
 
-    /// - Parameter table: a name of ours, never from outside.
-    private func rows(in table: String, of key: AccountKey) throws -> Int64 {
-        try db.row("SELECT count(*) FROM \(table) WHERE provider = ? AND inbox_id = ?", key.columns)?.integer(0) ?? 0
+    /// Both texts are ours, never from outside.
+    private func rows(in table: String, of key: AccountKey, _ condition: String = "TRUE") throws -> Int64 {
+        let sql = "SELECT count(*) FROM \(table) WHERE provider = ? AND inbox_id = ? AND \(condition)"
+        return try db.row(sql, key.columns)?.integer(0) ?? 0
     }
 
     /// The next stretch of what waits, and of the outbox; from the start when `seq` is nil.
@@ -141,10 +150,10 @@ extension StoreReader {
             next: isLast ? nil : end)
     }
 
-    /// The confirmed events that wait to be sent again.
-    public func waitingResends(limit: Int) throws -> [Int64] {
-        let sql = "SELECT seq FROM resends WHERE stream_sequence IS NULL ORDER BY seq LIMIT ?"
-        return try db.rows(sql, [limit.databaseValue]).map { try $0.integer(0) }
+    /// The confirmed events that wait to be sent again, in order.
+    public func waitingResends(after seq: Int64 = 0, limit: Int) throws -> [Int64] {
+        let sql = "SELECT seq FROM resends WHERE stream_sequence IS NULL AND seq > ? ORDER BY seq LIMIT ?"
+        return try db.rows(sql, [seq.databaseValue, limit.databaseValue]).map { try $0.integer(0) }
     }
 
     /// What the stream held of the user when this event was sent to it again: everything up to the number returned. nil

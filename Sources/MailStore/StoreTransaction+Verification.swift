@@ -51,13 +51,16 @@ extension StoreTransaction {
         try account.save(to: db, at: now)
     }
 
-    /// Makes the outbox's row with this number what the log says: rendered anew when the event waits to be confirmed,
+    /// Makes the outbox's rows with these numbers what the log says: rendered anew when the event waits to be confirmed,
     /// removed when it is confirmed or unknown. The counters follow.
-    public func restoreOutboxRow(seq: Int64, at now: UnixSeconds) throws {
-        try db.run("DELETE FROM outbox WHERE id = ?", [seq.databaseValue])
-        if seq > (try reader.dispatch().publishedSeq), let event = try reader.event(seq: seq) {
-            let account = try AccountLedger.load(event.account, from: reader)
-            try log.enqueue(event, accountID: account.id)
+    public func restoreOutboxRows(_ sequences: [Int64], at now: UnixSeconds) throws {
+        let published = try reader.dispatch().publishedSeq
+        for seq in sequences {
+            try db.run("DELETE FROM outbox WHERE id = ?", [seq.databaseValue])
+            guard seq > published, let event = try reader.event(seq: seq) else { continue }
+            // An account that was erased has no row; its last event still goes out.
+            let account = try reader.account(event.account) == nil ? nil : AccountLedger.load(event.account, from: reader)
+            try log.enqueue(event, accountID: account?.id ?? 0)
         }
         for account in try reader.accounts() { try recountOutbox(account.key, at: now) }
     }

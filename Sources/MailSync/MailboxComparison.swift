@@ -103,12 +103,17 @@ struct MailboxComparison: Sendable {
         guard let state = try await stored() else { return }
         var batch = try await session.read(ids: ids, cursor: state.cursor, phase: state.phase)
         batch.origin = .repair
-        let states = try await stores.use(account.user) { try await $0.known(account).states(of: ids) }
+        let (states, givenUp) = try await stores.use(account.user) { store in
+            try await store.read { reader in
+                (try reader.states(account, of: ids), Set(try reader.givenUpGaps(account).map(\.id)))
+            }
+        }
         for case .read(let message, let inScope) in batch.changes {
             if states[message.id].map({ !$0.exists }) ?? inScope { findings.missing.append(message.id) }
         }
         findings.gone += batch.vanished.filter { states[$0]?.exists == true }
-        findings.unreadable += batch.gaps.map(\.id).filter { states[$0] == nil }
+        // What an operator gave up counts apart.
+        findings.unreadable += batch.gaps.map(\.id).filter { states[$0] == nil && !givenUp.contains($0) }
         if heals { findings.emitted += try await apply(batch) }
     }
 

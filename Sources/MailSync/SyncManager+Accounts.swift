@@ -56,6 +56,7 @@ extension SyncManager {
         await beginCommand(key)
         defer { endCommand(key) }
         guard try await vault.account(key) != nil else { return false }
+        refuseComparison(key, "the account was disconnected")
         let worker = workers.removeValue(forKey: key)
         unschedule(key)
         worker?.pass?.cancel()

@@ -35,15 +35,19 @@ extension SyncManager {
         return worker.comparison
     }
 
+    /// Nobody will compare the account soon.
+    func refuseComparison(_ key: AccountKey, _ reason: String) {
+        workers[key]?.comparison?.finish(.failure(CannotCompare(reason)))
+        workers[key]?.comparison = nil
+    }
+
     /// A pass ended. One that failed before it could compare will not do so soon.
     func endComparison(_ key: AccountKey, _ ending: PassEnding) {
         workers[key]?.comparing = nil
-        guard let waiting = workers[key]?.comparison else { return }
         switch ending {
         case .ended(.caughtUp), .ended(.sliceOver): return
-        case .ended(.backingOff), .ended(.paused): waiting.finish(.failure(CannotCompare("syncing pauses")))
-        case .failed(let error): waiting.finish(.failure(CannotCompare("the pass before failed: \(error)")))
+        case .ended(.backingOff), .ended(.paused): refuseComparison(key, "syncing pauses")
+        case .failed(let error): refuseComparison(key, "the pass before failed: \(error)")
         }
-        workers[key]?.comparison = nil
     }
 }

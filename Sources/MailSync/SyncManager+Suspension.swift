@@ -20,6 +20,7 @@ extension SyncManager {
         for worker in mine {
             let key = worker.key
             suspension.accounts.insert(key)
+            refuseComparison(key, reason)
             unschedule(key)
             workers[key]?.epoch = newEpoch()
             workers[key]?.pass = nil
@@ -71,6 +72,7 @@ extension SyncManager {
     public func forget(_ key: AccountKey) async throws -> OAuthTokens? {
         await beginCommand(key)
         defer { endCommand(key) }
+        refuseComparison(key, "the account is being erased")
         let worker = workers.removeValue(forKey: key)
         unschedule(key)
         suspended[key.user]?.accounts.remove(key)

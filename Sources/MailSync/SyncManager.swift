@@ -88,6 +88,7 @@ public actor SyncManager: Service {
 
     private func stopAllPasses() async {
         stopping = true
+        for key in workers.keys { refuseComparison(key, "the service stops") }
         let passes = workers.values.compactMap(\.pass)
         for pass in passes { pass.cancel() }
         for pass in passes { await pass.value }

@@ -7,7 +7,9 @@ struct Mailsync: AsyncParsableCommand {
         commandName: "mailsync",
         abstract: "Keeps users' mailboxes in step and turns every change into an event in NATS JetStream.",
         version: MailsyncVersion.current,
-        subcommands: [Serve.self, Demo.self, Emulate.self, Status.self, Replay.self, Rebuild.self])
+        subcommands: [
+            Serve.self, Demo.self, Emulate.self, Status.self, Replay.self, Rebuild.self, Verify.self, Gaps.self,
+        ])
 }
 
 /// The version that `--version` and `GET /status` show.

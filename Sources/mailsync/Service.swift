@@ -78,6 +78,14 @@ struct Service: Sendable {
             revocation: configuration.revocation(over: access.transport), time: time, logger: logger)
         try await erasure.prepare()
 
+        // Verifying: for operators, for users, and in the background.
+        let verifier = Verifier(
+            stores: stores, running: (manager, dispatcher), stream: { stream }, configuration: configuration,
+            time: time, logger: logger)
+        let verifications = UserVerifications(verifier: verifier, time: time)
+        let reconciliation = Reconciliation(
+            verifier: verifier, manager: manager, interval: configuration.verifyInterval, time: time, logger: logger)
+
         // The API and the control socket, last: they are up when everything behind them is.
         let transport = access.transport
         let keySet = KeySetCache(url: configuration.jwt.jwksURL, time: time, logger: logger) { request in
@@ -87,22 +95,23 @@ struct Service: Sendable {
             configuration: configuration.api,
             commands: ServiceCommands(
                 streamName: configuration.stream.name, manager: manager, erasure: erasure, dispatcher: dispatcher,
-                publisher: stream.publisher, refreshes: refreshes, obstacle: { reserve.obstacle() },
-                startedAt: time.now(), time: time),
+                publisher: stream.publisher, refreshes: refreshes, verifications: verifications,
+                obstacle: { reserve.obstacle() }, startedAt: time.now(), time: time),
             events: events, verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             operatorToken: operatorToken, metrics: metrics, time: time, logger: logger)
         let control = ControlServer(
             socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,
             context: ControlContext(
                 configuration, data: data, access: access, stream: stream,
-                running: .init(manager: manager, dispatcher: dispatcher, recovery: recovery), time: time, logger: logger
-            ))
+                running: .init(manager: manager, dispatcher: dispatcher, recovery: recovery, verifier: verifier),
+                time: time, logger: logger))
 
         // Stopped in reverse: first who is asked from outside, then the workers, then the dispatcher.
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: dispatcher), .init(service: manager), .init(service: recovery), .init(service: api),
+                    .init(service: dispatcher), .init(service: manager), .init(service: recovery),
+                    .init(service: reconciliation), .init(service: verifications), .init(service: api),
                     .init(service: control),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

@@ -19,6 +19,7 @@ struct ServiceCommands: AccountCommands {
     let dispatcher: OutboxDispatcher
     let publisher: JetStreamPublisher
     let refreshes: TokenRefreshes
+    let verifications: UserVerifications
     let obstacle: @Sendable () -> String?
     let startedAt: UnixSeconds
     let time: any TimeSource
@@ -43,6 +44,16 @@ struct ServiceCommands: AccountCommands {
         try await manager.accounts(of: user).map { AccountReport($0, at: time.now()) }
     }
 
+    func verify(
+        user: UserID, provider: ProviderKind?, inbox: InboxID?, repairs: Bool
+    ) async throws -> VerificationOutcome {
+        let keys = try await manager.accounts(of: user).map(\.key).filter {
+            (provider == nil || $0.provider == provider) && (inbox == nil || $0.inbox == inbox)
+        }
+        guard !keys.isEmpty else { return .noAccount }
+        return try await verifications.outcome(of: user, accounts: keys, repairs: repairs)
+    }
+
     func overview() async throws -> ServiceReport {
         let now = time.now()
         let accounts = try await manager.allAccounts(refreshing: Self.refreshedUsersMax)
@@ -57,7 +68,12 @@ struct ServiceCommands: AccountCommands {
             publishLatency: dispatch.latency,
             errors: await manager.failureCounts().map { .init(code: $0.code, total: $0.total, lastHour: $0.lastHour) },
             tokenRefreshes: refreshes.succeeded.current, tokenRefreshFailures: refreshes.failed.current,
-            gaps: accounts.reduce(0) { $0 + ($1.stored?.gaps ?? 0) }, laggards: Self.laggards(accounts))
+            gaps: accounts.reduce(0) { $0 + ($1.stored?.gaps ?? 0) },
+            givenUp: accounts.reduce(0) { $0 + ($1.stored?.givenUp ?? 0) },
+            missing: accounts.reduce(0) { $0 + ($1.stored?.missing ?? 0) },
+            neverVerified: accounts.count { $0.stored?.lastVerifiedAt == nil },
+            oldestVerificationSeconds: accounts.compactMap { $0.stored?.lastVerifiedAt }.min().map { max(0, now - $0) },
+            laggards: Self.laggards(accounts))
     }
 
     func readiness() async -> [ReadinessProblem] {

@@ -16,19 +16,40 @@ import Testing
 
     // MARK: the log
 
+    private func stamps(_ sequences: Int64...) -> [EventStamp] {
+        sequences.map { EventStamp(seq: $0, recordedAt: 100, account: account) }
+    }
+
     @Test func numbersWithoutHolesAgree() {
         var audit = LogAudit(generation: 0, erased: [3...4])
-        #expect(audit.take([1, 2]).isEmpty && audit.take([5, 6]).isEmpty)
+        #expect(audit.take(stamps(1, 2)).isEmpty && audit.take(stamps(5, 6)).isEmpty)
         #expect(audit.end(lastSeq: 6).isEmpty)
-        #expect(audit.events == 4)
+        #expect(audit.events == 4 && !audit.isCutOff)
     }
 
     @Test func holesAndRepeatsAreFound() {
         var audit = LogAudit(generation: 0, erased: [3...4, 20...29])
-        #expect(audit.take([2, 2]).map(\.kind) == [.sequenceHole, .sequenceRepeated])
-        let holes = audit.take([8])
+        #expect(audit.take(stamps(1, 2, 2)).map(\.kind) == [.sequenceRepeated])
+        let holes = audit.take(stamps(8))
         #expect(holes.map(\.seq) == [5] && holes[0].detail.contains("3 events up to 7"))
         #expect(audit.end(lastSeq: 31).map(\.seq) == [9, 30])
+    }
+
+    @Test func aLogThatWasRebuiltMayBeginLater() {
+        var audit = LogAudit(generation: 0, erased: [])
+        #expect(audit.take(stamps(500, 501)).isEmpty && audit.isCutOff && audit.first == 500)
+        let event = AccountEventRecord(seq: 501, account: account, eventID: "anything", type: "account.labels")
+        #expect(audit.take([event]).isEmpty)
+    }
+
+    @Test func erasuresAreNumberedFromTheirOwnBeginning() {
+        var audit = LogAudit(generation: 2, erased: [])
+        let events = [(1, 0), (1, 1), (2, 0)].enumerated().map { index, part in
+            AccountEventRecord(
+                seq: Int64(index + 1), account: account,
+                eventID: id("", "account.erased", Int64(part.1), generation: Int64(part.0)), type: "account.erased")
+        }
+        #expect(audit.take(events).isEmpty)
     }
 
     private func record() -> MessageRecord {

@@ -22,16 +22,25 @@ actor FakeCommands: AccountCommands {
         var provider: ProviderKind?
         var inbox: InboxID?
     }
+    struct Verify: Sendable, Hashable {
+        var user: UserID
+        var provider: ProviderKind?
+        var inbox: InboxID?
+        var repairs: Bool
+    }
     struct Secretive: Error, CustomStringConvertible { var description: String { "SECRET" } }
 
     private(set) var connects: [Connect] = []
     private(set) var wakes: [Wake] = []
     private(set) var disconnects: [AccountKey] = []
+    private(set) var verifies: [Verify] = []
+    private var summary: VerificationSummary? = VerificationSummary(agrees: true, events: 3)
     private var reports: [AccountReport] = []
     private var failure: (any Error)?
     private var problems: [ReadinessProblem] = []
 
     func set(reports: [AccountReport]) { self.reports = reports }
+    func set(summary: VerificationSummary?) { self.summary = summary }
     func set(failure: any Error) { self.failure = failure }
     func set(problems: [ReadinessProblem]) { self.problems = problems }
 
@@ -48,6 +57,14 @@ actor FakeCommands: AccountCommands {
     func disconnect(_ key: AccountKey) async throws -> Bool {
         disconnects.append(key)
         return reports.contains { $0.key == key }
+    }
+
+    func verify(
+        user: UserID, provider: ProviderKind?, inbox: InboxID?, repairs: Bool
+    ) async throws -> VerificationOutcome {
+        verifies.append(Verify(user: user, provider: provider, inbox: inbox, repairs: repairs))
+        guard reports.contains(where: { $0.key.user == user }) else { return .noAccount }
+        return summary.map { .ended($0) } ?? .running
     }
 
     private(set) var erasures: [AccountKey] = []

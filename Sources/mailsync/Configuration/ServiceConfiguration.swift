@@ -15,6 +15,8 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
     var google: Google
     var microsoft: Microsoft
     var syncInterval: Duration
+    /// Zero: never in the background.
+    var verifyInterval: Duration
     var eventHeaders: HeaderSelection
     var outboxRowsMax: Int
     var diskReserve: DiskReserve.Limit
@@ -89,6 +91,8 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
         microsoft = Self.microsoft(&read)
         syncInterval = read.duration(
             "SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
+        verifyInterval = read.duration(
+            "VERIFY_INTERVAL", default: .seconds(7 * 86_400), in: .zero...(.seconds(365 * 86_400)))
         eventHeaders = read.read("EVENT_HEADERS", default: .standard, accepted: "all, or header names", Self.headers)
         outboxRowsMax = read.integer("OUTBOX_MAX_ROWS", default: 50_000, in: 100...100_000_000)
         diskReserve = read.read(

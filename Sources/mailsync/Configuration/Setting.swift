@@ -60,6 +60,7 @@ struct Setting: Sendable {
             "MICROSOFT_TOKEN_URL", "https://login.microsoftonline.com/common/oauth2/v2.0/token",
             "Microsoft's token endpoint"),
         Setting("SYNC_INTERVAL", "30s", "time between passes of an idle account"),
+        Setting("VERIFY_INTERVAL", "7d", "time between verifications of an account in the background; 0s: none"),
         Setting("EVENT_HEADERS", "the usual fourteen", "headers carried in events, comma-separated, or all"),
         Setting("OUTBOX_MAX_ROWS", "50000", "waiting events per user at which its backfill pauses"),
         Setting("DISK_RESERVE", "5%", "free disk space at which syncing pauses"),

@@ -34,7 +34,9 @@ extension ControlResult {
 
 /// Every command that a service answers over its control socket.
 enum ControlCommands {
-    static let all: [any ControlCommand.Type] = [ReplayRequest.self, RebuildRequest.self]
+    static let all: [any ControlCommand.Type] = [
+        ReplayRequest.self, RebuildRequest.self, VerifyCommand.self, GapsCommand.self,
+    ]
 }
 
 /// One line of an answer: a JSON object with one member. The last one is a result or a problem, any other is a line.

@@ -15,6 +15,7 @@ struct ControlContext: Sendable {
         let manager: SyncManager
         let dispatcher: OutboxDispatcher
         let recovery: UserRecovery
+        let verifier: Verifier
     }
 
     let configuration: ServiceConfiguration
@@ -38,6 +39,14 @@ struct ControlContext: Sendable {
     ///
     /// - Throws: `NatsFailure` when only an operator can help.
     func streamAccess() async throws -> StreamAccess { try await stream.value() }
+
+    /// The service's, which verifies one user at a time; else one for this command.
+    func verifier() -> Verifier {
+        running?.verifier
+            ?? Verifier(
+                stores: stores, running: nil, stream: { try await streamAccess() }, configuration: configuration,
+                time: time, logger: logger)
+    }
 
     /// The parts of a running service.
     init(

@@ -2,6 +2,7 @@ import Accounts
 import JetStream
 import MailModel
 import MailStore
+import MailSync
 
 /// Why a command could not be carried out, for the operator: what happened, to what, what to do. Nothing in it is
 /// secret.
@@ -18,7 +19,7 @@ struct ControlProblem: Error, Codable, Sendable, Equatable, CustomStringConverti
         case is CancellationError: message = "it was cancelled before its end"
         case is StoreFailure, is SyncFailure, is AccountDatabaseFailure, is SealError, is PrivateFileFailure,
             is NatsFailure, is PublisherUnavailable, is IdentifierError, is DataDirectoryLockFailure,
-            is DataDirectoryUnusable, is ConfigurationProblems:
+            is DataDirectoryUnusable, is ConfigurationProblems, is CannotCompare:
             message = "\(error)"
         default: message = "an unexpected error of type \(type(of: error))"
         }

@@ -20,7 +20,8 @@ struct OperatorOptions: ParsableArguments {
     /// Runs the command and prints its lines and its result.
     ///
     /// - Throws: `ExitCode`, after telling why on standard error.
-    func run<Command: ControlCommand>(_ command: Command) async throws {
+    @discardableResult
+    func run<Command: ControlCommand>(_ command: Command) async throws -> Command.Result {
         let (configuration, logger) = try await configure()
         let result: Command.Result
         do {
@@ -33,6 +34,7 @@ struct OperatorOptions: ParsableArguments {
         }
         show(Command.self, .result(result), text: result.description)
         if !result.succeeded { throw ExitCode.failure }
+        return result
     }
 
     /// Written at once, also into a pipe.
