@@ -27,6 +27,7 @@ extension SyncManager {
             workers[key]?.dueAt = nil
             workers[key]?.state = .parked
             workers[key]?.waitingFor = reason
+            refuseComparison(key, reason)
             worker.pass?.cancel()
         }
         suspended[user] = suspension
@@ -59,6 +60,7 @@ extension SyncManager {
         workers[key]?.state = .parked
         workers[key]?.waitingFor = reason
         workers[key]?.dueAt = nil
+        refuseComparison(key, reason)
         return true
     }
 
