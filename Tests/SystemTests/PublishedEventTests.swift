@@ -33,31 +33,48 @@ extension SystemTests {
                 try await stage.live(user) { $0.contains("account.disconnected") }
                 await watch.close()
 
-                let live = try await stage.stream("MAIL_EVENTS", ["user.>"])
-                let messages = try await stage.messages(of: "MAIL_EVENTS", through: live.streamState().lastSequence)
-                let schemas = try JSONSchema(directory: "\(SharedMaterial.packageRoot)/Docs/schemas", isStrict: true)
-                var types: Set<String> = []
-                for message in messages {
-                    let type = String(message.subject.dropFirst("user.ada.".count))
-                    let payload = try #require(JSONValue(json: message.payload))
-                    #expect(schemas.faults(of: payload, against: "\(type).json") == [], "\(type)")
-                    #expect(payload["event_id"]?.text == message.messageID)
-                    types.insert(type)
-                }
-                #expect(types.isSuperset(of: PublishedEventTests.types), "\(types)")
-                await live.close()
+                var types = try await stage.checkPublished()
+                #expect(types == Self.types.subtracting(["account.erased"]))
+                // Takes the others away.
+                try await client.connect()
+                try await client.settle()
+                let erased = try await client.post(
+                    "/mail/disconnect", Data(#"{"provider":"google","erase":true}"#.utf8))
+                #expect(erased.status == 200)
+                try await stage.live(user) { $0.contains("account.erased") }
+                types.formUnion(try await stage.checkPublished())
+                #expect(types == Self.types)
                 #expect(await service.terminate() == .code(0))
             }
         }
 
         private static let types: Set = [
             "email.received", "email.updated", "email.deleted", "account.connected", "account.disconnected",
-            "account.reauth_required", "account.labels",
+            "account.reauth_required", "account.labels", "account.checkpoint", "account.erased",
         ]
     }
 }
 
 extension Stage {
+    /// Holds every message of the stream against the schema of its type.
+    ///
+    /// - Returns: the types there are.
+    fileprivate func checkPublished() async throws -> Set<String> {
+        let publisher = try await stream("MAIL_EVENTS", ["user.>"])
+        let messages = try await messages(of: "MAIL_EVENTS", through: publisher.streamState().lastSequence)
+        await publisher.close()
+        let schemas = try JSONSchema(directory: "\(SharedMaterial.packageRoot)/Docs/schemas", isStrict: true)
+        var types: Set<String> = []
+        for message in messages {
+            let type = String(message.subject.dropFirst("user.ada.".count))
+            let payload = try #require(JSONValue(json: message.payload))
+            #expect(schemas.faults(of: payload, against: "\(type).json") == [], "\(type)")
+            #expect(payload["event_id"]?.text == message.messageID)
+            types.insert(type)
+        }
+        return types
+    }
+
     /// Waits until a message of the user whose subject and payload hold this is in the stream.
     func live(_ user: MailUser, holds: @escaping (String) -> Bool) async throws {
         var configuration = NatsConfiguration(url: nats.url)
