@@ -8,7 +8,7 @@ struct Mailsync: AsyncParsableCommand {
         abstract: "Keeps users' mailboxes in step and turns every change into an event in NATS JetStream.",
         version: MailsyncVersion.current,
         subcommands: [
-            Serve.self, Demo.self, Emulate.self, Status.self, Replay.self, Rebuild.self, Verify.self, Gaps.self,
+            Serve.self, Demo.self, Emulate.self, Status.self, Replay.self, Verify.self, Gaps.self, Rebuild.self,
         ])
 }
 

@@ -103,7 +103,7 @@ struct Service: Sendable {
             socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,
             context: ControlContext(
                 configuration, data: data, access: access, stream: stream,
-                running: .init(manager: manager, dispatcher: dispatcher, recovery: recovery, verifier: verifier),
+                running: .init(manager: manager, dispatcher: dispatcher, verifier: verifier, recovery: recovery),
                 time: time, logger: logger))
 
         // Stopped in reverse: first who is asked from outside, then the workers, then the dispatcher.

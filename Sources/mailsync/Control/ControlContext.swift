@@ -14,8 +14,8 @@ struct ControlContext: Sendable {
     struct Running: Sendable {
         let manager: SyncManager
         let dispatcher: OutboxDispatcher
-        let recovery: UserRecovery
         let verifier: Verifier
+        let recovery: UserRecovery
     }
 
     let configuration: ServiceConfiguration
