@@ -33,8 +33,8 @@ struct ControlRun: Sendable {
         } catch DataDirectoryLockFailure.held(let directory, let pid) {
             let holder = pid.map { "process \($0)" } ?? "another process"
             throw ControlProblem(
-                message: "\(directory) is held by \(holder), which takes no commands now: a service that starts or ends, "
-                    + "or another command; try again when it is done")
+                message: "\(directory) is held by \(holder), which takes no commands now: a service that starts or "
+                    + "ends, or another command; try again when it is done")
         }
     }
 
