@@ -77,8 +77,7 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
-                "MailSync",
-                "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
+                "MailSync", "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
                 arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
@@ -108,7 +107,7 @@ let package = Package(
         .testTarget(
             name: "OutlookProviderTests",
             dependencies: [
-                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "ProviderClient",
+                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "MailSync", "ProviderClient",
                 "ProviderEmulator", "MailTestSupport", logging,
             ]),
         .testTarget(
@@ -141,7 +140,7 @@ let package = Package(
             name: "ProviderConformanceTests",
             dependencies: [
                 "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
-                "ProviderEmulator", logging,
+                "OutlookProvider", "ProviderEmulator", logging,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",

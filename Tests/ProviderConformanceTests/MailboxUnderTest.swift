@@ -66,13 +66,14 @@ extension MailboxUnderTest {
 
 /// The adapters there are.
 enum Adapter: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case gmail, fake
+    case gmail, outlook, fake
 
     var testDescription: String { rawValue }
 
     func open() async throws -> any MailboxUnderTest {
         switch self {
         case .gmail: try await GmailUnderTest.open()
+        case .outlook: try await OutlookUnderTest.open()
         case .fake: FakeUnderTest()
         }
     }
