@@ -153,6 +153,7 @@ let package = Package(
                 "mailsync", "Accounts", "EventAudit", "HTTPTransport", "MailModel", "MailStore", "MailTestSupport", grdb,
                 lifecycle, logging,
             ]),
+        .testTarget(name: "EventSchemaTests", dependencies: ["JetStream", "MailModel", "MailTestSupport"]),
         .testTarget(
             name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
         .testTarget(
