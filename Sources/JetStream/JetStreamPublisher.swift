@@ -60,11 +60,14 @@ public final class JetStreamPublisher: EventPublisher {
         return try LookedUpMessage(try await request("$JS.API.STREAM.MSG.GET.\(stream.name)", body))?.stored()
     }
 
-    public func firstStored(of user: UserID) async throws -> StoredMessage? { try await lookUp(user, from: 1)?.stored() }
+    public func firstStored(of user: UserID) async throws -> StoredMessage? {
+        try await lookUp(user, from: 1)?.stored()
+    }
 
     fileprivate func lookUp(_ user: UserID, from sequence: UInt64) async throws -> LookedUpMessage? {
         let body: JSONValue = .object([
-            "seq": .integer(Int64(clamping: max(1, sequence))), "next_by_subj": .string(EventSubject.wildcard(user: user)),
+            "seq": .integer(Int64(clamping: max(1, sequence))),
+            "next_by_subj": .string(EventSubject.wildcard(user: user)),
         ])
         return try LookedUpMessage(try await request("$JS.API.STREAM.MSG.GET.\(stream.name)", body.json))
     }

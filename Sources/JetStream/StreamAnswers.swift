@@ -47,7 +47,8 @@ struct LookedUpMessage: Sendable {
 
     func archived() throws(PublisherUnavailable) -> ArchivedMessage {
         guard let id = messageID else {
-            throw PublisherUnavailable(reason: "message \(message.seq) of the stream is not one of ours: no Nats-Msg-Id")
+            throw PublisherUnavailable(
+                reason: "message \(message.seq) of the stream is not one of ours: no Nats-Msg-Id")
         }
         return ArchivedMessage(
             streamSequence: message.seq, subject: message.subject, id: id, payload: Array(message.data ?? Data()))

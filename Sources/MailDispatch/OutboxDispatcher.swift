@@ -190,7 +190,8 @@ public actor OutboxDispatcher: Service {
         let turn = DispatchTurn(
             user: user, publisher: publisher, counters: counters, time: time, logger: logger,
             mustStop: { [inbox, publisher] in
-                inbox.isStopping || inbox.isHeld(user) || Task.isCancelled || publisher.connectionEpoch != pass.connection
+                inbox.isStopping || inbox.isHeld(user) || Task.isCancelled
+                    || publisher.connectionEpoch != pass.connection
             })
         let quantum = settings.quantumMessages
         do {

@@ -16,7 +16,8 @@ public actor UserRecovery: Service {
         var erasures: Set<AccountKey> = []
         var restores = false
         var rebuilds = false
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        /// Finished when all of it is done.
+        var waiting: [AsyncStream<Never>.Continuation] = []
     }
 
     let stores: UserStores
@@ -28,6 +29,8 @@ public actor UserRecovery: Service {
     private var work: [UserID: Work] = [:]
     private var active: Set<UserID> = []
     private var order: [UserID] = []
+    /// Accounts whose rows are off the disk.
+    var scrubbed: Set<AccountKey> = []
     private var reports: [UserID: String] = [:]
     /// Where files went that rebuilds replaced.
     private var lastSetAside: [UserID: String] = [:]
@@ -83,10 +86,12 @@ public actor UserRecovery: Service {
         add(key.user) { $0.erasures.insert(key) }
     }
 
-    /// Returns when nothing is left to do for the user.
+    /// Returns when nothing is left to do for the user, or the task is cancelled.
     public func finished(_ user: UserID) async {
         guard work[user] != nil else { return }
-        await withCheckedContinuation { work[user]?.waiting.append($0) }
+        let (stream, waiting) = AsyncStream<Never>.makeStream()
+        work[user]?.waiting.append(waiting)
+        for await _ in stream {}
     }
 
     /// True while something is done for the user.
@@ -110,7 +115,8 @@ public actor UserRecovery: Service {
         await withDiscardingTaskGroup { group in
             for await _ in signals {
                 if Task.isCancelled { break }
-                while active.count < Self.usersAtOnceMax, let index = order.firstIndex(where: { !active.contains($0) }) {
+                while active.count < Self.usersAtOnceMax, let index = order.firstIndex(where: { !active.contains($0) })
+                {
                     let user = order.remove(at: index)
                     active.insert(user)
                     group.addTask { await self.work(on: user) }
@@ -118,7 +124,7 @@ public actor UserRecovery: Service {
             }
             group.cancelAll()
         }
-        for left in work.values { for waiter in left.waiting { waiter.resume() } }
+        for left in work.values { for waiter in left.waiting { waiter.finish() } }
         work = [:]
     }
 
@@ -140,7 +146,7 @@ public actor UserRecovery: Service {
         reports[user] = nil
         await supervision.resume(user)
         active.remove(user)
-        for waiter in done?.waiting ?? [] { waiter.resume() }
+        for waiter in done?.waiting ?? [] { waiter.finish() }
         signalling.yield()
     }
 

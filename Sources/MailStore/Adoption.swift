@@ -120,7 +120,8 @@ struct Adopting {
 
     /// The number of an adopted message is no event's: 0, -1, -2 …
     private mutating func takeSeq() throws -> Int64 {
-        let lowest = try nextSeq ?? db.row("SELECT min(0, coalesce(min(seq), 1) - 1) FROM email_received_events")?.integer(0)
+        let lowest =
+            try nextSeq ?? db.row("SELECT min(0, coalesce(min(seq), 1) - 1) FROM email_received_events")?.integer(0)
         let seq = lowest ?? 0
         nextSeq = seq - 1
         return seq
@@ -178,7 +179,9 @@ struct Adopting {
     /// Whether a message that a batch brings is taken over rather than received: it was there before the events that are
     /// left, and nothing tells what else of it was said.
     func takesOver(_ message: MessageMeta, of account: AccountLedger) throws -> Bool {
-        guard let row = try db.row("SELECT stage, new_from FROM adoptions WHERE account_id = ?", [account.id.databaseValue])
+        guard
+            let row = try db.row(
+                "SELECT stage, new_from FROM adoptions WHERE account_id = ?", [account.id.databaseValue])
         else { return false }
         if try row.text(0) == AdoptionStage.blind.rawValue { return message.date <= (try row.integer(1)) }
         return try wasKnown(message.id, of: account)

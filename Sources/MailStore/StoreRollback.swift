@@ -124,7 +124,8 @@ struct StoreRollback {
                     AND event_type = 'account.labels' ORDER BY seq DESC LIMIT 1
                 """, columns)
             guard let id = try accountID(columns) else { continue }
-            try LabelStore(db: db, accountID: id).replace(with: try earlier.map { try StoredLabels.parse($0.text(0)) } ?? [])
+            try LabelStore(db: db, accountID: id).replace(
+                with: try earlier.map { try StoredLabels.parse($0.text(0)) } ?? [])
         }
     }
 
@@ -161,7 +162,8 @@ struct StoreRollback {
     }
 
     private func accountID(_ columns: [DatabaseValue]) throws -> Int64? {
-        try db.row("SELECT account_id FROM provider_sync_state WHERE provider = ? AND inbox_id = ?", columns)?.integer(0)
+        try db.row("SELECT account_id FROM provider_sync_state WHERE provider = ? AND inbox_id = ?", columns)?.integer(
+            0)
     }
 
     private func lastSeq() throws -> Int64 {

@@ -117,19 +117,23 @@ extension StoreReader {
     func missingEvents(through seq: Int64) throws -> Int64 {
         var known: Int64 = 0
         for table in EventTables.names {
-            known += try db.row(
-                "SELECT count(*) FROM \(table) WHERE seq BETWEEN 1 AND ?", [seq.databaseValue])?.integer(0) ?? 0
+            known +=
+                try db.row(
+                    "SELECT count(*) FROM \(table) WHERE seq BETWEEN 1 AND ?", [seq.databaseValue])?.integer(0) ?? 0
         }
-        known += try db.row(
-            "SELECT coalesce(sum(min(last_seq, ?1) - first_seq + 1), 0) FROM erased_sequences WHERE first_seq <= ?1",
-            [seq.databaseValue])?.integer(0) ?? 0
+        known +=
+            try db.row(
+                "SELECT coalesce(sum(min(last_seq, ?1) - first_seq + 1), 0) FROM erased_sequences WHERE first_seq <= ?1",
+                [seq.databaseValue])?.integer(0) ?? 0
         return max(0, seq - known)
     }
 
     /// When the first event after the missing ones was recorded.
     fileprivate func firstRecorded() throws -> UnixSeconds? {
-        let sql = EventTables.names.map { "SELECT * FROM (SELECT seq, ts FROM \($0) WHERE seq > 0 ORDER BY seq LIMIT 1)" }
-            .joined(separator: " UNION ALL ")
+        let sql = EventTables.names.map {
+            "SELECT * FROM (SELECT seq, ts FROM \($0) WHERE seq > 0 ORDER BY seq LIMIT 1)"
+        }
+        .joined(separator: " UNION ALL ")
         return try db.row("SELECT ts FROM (\(sql)) ORDER BY seq LIMIT 1")?.integer(0)
     }
 }

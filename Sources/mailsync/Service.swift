@@ -67,14 +67,12 @@ struct Service: Sendable {
             time: time, logger: logger)
 
         // What brings stores and stream together again, when one of them went back in time, and erases accounts.
-        let registry = ServiceRegistry(vault: access.vault, registry: data.registry, time: time)
         let recovery = UserRecovery(
-            stores: stores, archive: stream.publisher, registry: registry,
-            supervision: ServiceSupervision(manager: manager, dispatcher: dispatcher), time: time, logger: logger)
+            data, access, stream, ServiceSupervision(manager: manager, dispatcher: dispatcher), time: time,
+            logger: logger)
         behind.connect { user in await recovery.restore(user) }
         let erasure = AccountErasure(
-            manager: manager, recovery: recovery, registry: registry, stores: stores,
-            revocation: configuration.revocation(over: access.transport), time: time, logger: logger)
+            manager: manager, recovery: recovery, data, access, configuration, time: time, logger: logger)
         try await erasure.prepare()
 
         // Verifying: for operators, for users, and in the background.

@@ -75,6 +75,45 @@ import Testing
         #expect(publisher.update { $0.lookups.count } == 1)
     }
 
+    /// Deleted and made again while the connection stays and a user publishes: nobody says so but the numbers.
+    @Test func aStreamMadeAgainUnderAUserWhoPublishesIsFilledAgain() async throws {
+        let fixture = try DispatchFixture()
+        let publisher = ScriptedPublisher()
+        for user in [alice, bob] { try await fixture.add(20, to: user) }
+        try await fixture.dispatching(publisher) { dispatcher in
+            for user in [alice, bob] { dispatcher.wake(user) }
+            for user in [alice, bob] { try await fixture.drained(user, dispatcher) }
+            publisher.update { state in
+                state.stored = []
+                state.created = "B"
+            }
+            try await fixture.add(3, to: alice, prefix: "later")
+            dispatcher.wake(alice)
+            try await fixture.until(dispatcher) { publisher.stored.count == 24 + 21 }
+        }
+        for (user, count) in [(alice, 24), (bob, 21)] {
+            let seqs = publisher.stored.filter { $0.user == user.encoded }.map(\.seq)
+            #expect(seqs.sorted() == Array(1...Int64(count)))
+        }
+        // The one that showed it came first; what was lost follows in order.
+        #expect(publisher.stored.first?.seq == 22)
+    }
+
+    @Test func nothingIsPublishedForAUserWhoIsHeld() async throws {
+        let fixture = try DispatchFixture()
+        let publisher = ScriptedPublisher()
+        for user in [alice, bob] { try await fixture.add(5, to: user) }
+        try await fixture.dispatching(publisher) { dispatcher in
+            await dispatcher.hold(alice)
+            for user in [alice, bob] { dispatcher.wake(user) }
+            try await fixture.drained(bob, dispatcher)
+            #expect(publisher.stored.allSatisfy { $0.user == bob.encoded })
+            await dispatcher.release(alice)
+            try await fixture.drained(alice, dispatcher)
+        }
+        #expect(publisher.stored.count == 12)
+    }
+
     @Test func aPoisonedRowStopsItsUserOnly() async throws {
         let fixture = try DispatchFixture()
         try await fixture.add(3, to: alice)

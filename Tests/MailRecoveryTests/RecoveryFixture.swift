@@ -67,7 +67,8 @@ final class MemoryArchive: EventArchive {
     func streamState() async throws -> StreamState {
         try asked { state in
             StreamState(
-                created: "A", lastSequence: state.last, firstSequence: state.messages.first?.streamSequence ?? state.last,
+                created: "A", lastSequence: state.last,
+                firstSequence: state.messages.first?.streamSequence ?? state.last,
                 duplicateWindowMilliseconds: 1)
         }
     }
@@ -198,14 +199,18 @@ final class RecoveryFixture: Sendable {
         }
     }
 
-    func message(_ id: String, labels: [String] = ["INBOX"], version: UInt64 = 1, inScope: Bool = true) -> MessageChange {
+    func message(_ id: String, labels: [String] = ["INBOX"], version: UInt64 = 1, inScope: Bool = true) -> MessageChange
+    {
         .read(
             MessageMeta(
                 id: id, threadID: "t-\(id)", date: 1_699_999_990, subject: "Subject \"\(id)\"\n\u{0}ü",
                 sender: "a@example.com", to: ["b@example.com", "ü@example.com"], cc: ["c@example.com"],
                 snippet: "snippet…",
                 headers: .init(
-                    first: [.init(name: "From", value: "a"), .init(name: "Zulu", value: ""), .init(name: "Alpha", value: "x")],
+                    first: [
+                        .init(name: "From", value: "a"), .init(name: "Zulu", value: ""),
+                        .init(name: "Alpha", value: "x"),
+                    ],
                     repeated: [.init(name: "Alpha", values: ["y", "z"])]), labels: labels, version: version),
             inScope: inScope)
     }
@@ -229,8 +234,10 @@ struct StoreComparison {
             String.fromDatabaseValue($0[0]) ?? ""
         }
         return try tables.filter { !ignored.contains($0) }.flatMap { table -> [String] in
-            let columns = try rows(before, "SELECT name FROM pragma_table_info('\(table)')").map { String.fromDatabaseValue($0[0]) ?? "" }
-                .filter { !ignored.contains("\(table).\($0)") }
+            let columns = try rows(before, "SELECT name FROM pragma_table_info('\(table)')").map {
+                String.fromDatabaseValue($0[0]) ?? ""
+            }
+            .filter { !ignored.contains("\(table).\($0)") }
             let sql = "SELECT \(columns.joined(separator: ", ")) FROM \(table) ORDER BY 1, 2"
             let (old, new) = (try rows(before, sql), try rows(after, sql))
             let missing = old.filter { !new.contains($0) }.prefix(3).map { "\(table): lost \($0)" }

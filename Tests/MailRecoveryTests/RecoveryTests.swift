@@ -8,7 +8,7 @@ import Testing
 @testable import MailRecovery
 
 /// What a file that was filled from the stream need not have as before, and why.
-private let notInTheStream: Set<String> = [
+let notInTheStream: Set<String> = [
     "messages.version",  // the provider's number is no part of events; 0 lets every later record count
     "messages.folder",  // Outlook's folders are no part of events; comparing with the provider tells them
     "email_received_events.cut",
@@ -27,7 +27,10 @@ private let notInTheStream: Set<String> = [
     private func lived() async throws -> RecoveryFixture {
         let fixture = try RecoveryFixture()
         for key in [fixture.key, fixture.other] { try await fixture.follow(key) }
-        let labels = [MailLabel(id: "L1", name: "Läbel \"1\"", type: "user"), MailLabel(id: "INBOX", name: "INBOX", type: "system")]
+        let labels = [
+            MailLabel(id: "L1", name: "Läbel \"1\"", type: "user"),
+            MailLabel(id: "INBOX", name: "INBOX", type: "system"),
+        ]
         for key in [fixture.key, fixture.other] {
             try await fixture.apply(
                 (0..<700).map { fixture.message("m\($0)") }, to: key, cursor: "1", phase: .backfill, labels: labels)

@@ -17,7 +17,7 @@ import Testing
         harness.mailbox.relabel("old1003", ["INBOX", "STARRED"])
         harness.mailbox.delete("old1004")
         #expect(await harness.manager.wake(user: harness.account.user) == 1)
-        try await harness.until { $0.stored?.events == 39 && !$0.isRunning }
+        try await harness.until { $0.stored?.events == 40 && !$0.isRunning }
         let types = try await harness.eventTypes()
         #expect(types.first == "account.connected")
         #expect(types.suffix(3) == ["email.received", "email.updated", "email.deleted"])
@@ -110,9 +110,9 @@ import Testing
         harness.mailbox.expireHistory()
         harness.mailbox.change { state in state.history = [] }
         _ = await harness.manager.wake(user: harness.account.user)
-        try await harness.until { $0.stored?.events == 24 && !$0.isRunning }
+        try await harness.until { $0.stored?.events == 25 && !$0.isRunning }
         let events = try await harness.stores.use(harness.account.user) { store in
-            try await store.read { try $0.events(after: 21, limit: 10) }
+            try await store.read { try $0.events(after: 22, limit: 10) }
         }
         #expect(Set(events.map(\.type)) == ["email.received", "email.updated", "email.deleted"])
         #expect(events.allSatisfy { $0.origin == .repair })
@@ -183,7 +183,7 @@ import Testing
         #expect(try await harness.received().count == 25)
         #expect(
             try await harness.eventTypes().filter { $0.hasPrefix("account.") }
-                == ["account.connected", "account.disconnected", "account.connected"])
+                == ["account.connected", "account.disconnected", "account.connected", "account.checkpoint"])
         try await harness.stop()
     }
 

@@ -56,45 +56,5 @@ extension SystemTests {
             }
             return try #require(watch)
         }
-
-        /// A restored store must not number other events with the numbers that the stream has already.
-        @Test(.timeLimit(.minutes(3))) func theStoreComesBackOlder() async throws {
-            try await withStage { stage in
-                let (user, other) = (try stage.makeUser(messages: 40), try stage.makeUser("bob", messages: 10))
-                let store = "\(stage.dataDirectory)/users/\(user.id.encoded)"
-                let first = try await stage.serve()
-                for user in [user, other] {
-                    try await first.client(of: user).connect()
-                    try await first.client(of: user).settle()
-                }
-                #expect(await first.terminate() == .code(0))
-                try FileManager.default.copyItem(atPath: store, toPath: stage.dataDirectory + "/older")
-
-                let second = try await stage.serve()
-                let watch = try await stage.watch(user)
-                // Read again later, these are five events and not ten.
-                for number in 1...5 {
-                    let id = try user.receive(subject: "Number \(number)")
-                    try await watch.read(until: [id])
-                    try user.google.modify(id, in: user.address, add: ["STARRED"])
-                    try await watch.read(until: [id])
-                }
-                #expect(await second.terminate() == .code(0))
-                try FileManager.default.removeItem(atPath: store)
-                try FileManager.default.moveItem(atPath: stage.dataDirectory + "/older", toPath: store)
-
-                let third = try await stage.serve()
-                try user.receive(subject: "Must wait")
-                try await eventually("the user's store is found to be behind") {
-                    try await third.client(of: user).account()?.status == "store_behind_stream"
-                }
-                let others = try await stage.watch(other)
-                try await others.read(until: [other.receive(subject: "Others go on")])
-                let seen = watch.messageCount
-                await watch.drain(quiet: .milliseconds(500))
-                #expect(watch.messageCount == seen, "nothing of this user is published")
-                #expect(await third.terminate() == .code(0))
-            }
-        }
     }
 }

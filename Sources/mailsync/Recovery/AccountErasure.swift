@@ -19,6 +19,19 @@ struct AccountErasure: Sendable {
     let time: any TimeSource
     let logger: Logger
 
+    init(
+        manager: SyncManager, recovery: UserRecovery, _ data: LocalData, _ access: ProviderAccess,
+        _ configuration: ServiceConfiguration, time: any TimeSource, logger: Logger
+    ) {
+        self.manager = manager
+        self.recovery = recovery
+        registry = ServiceRegistry(vault: access.vault, registry: data.registry, time: time)
+        stores = data.stores
+        revocation = configuration.revocation(over: access.transport)
+        self.time = time
+        self.logger = logger
+    }
+
     /// First the intent is made durable, then the worker and its tokens go, then everything else.
     ///
     /// - Returns: nil when there is no such account, connected or not.

@@ -76,11 +76,8 @@ struct RebuildRequest: ControlCommand {
 extension ControlContext {
     /// What recovers users when no service runs. Its `run()` must run.
     fileprivate func standaloneRecovery() async throws -> UserRecovery {
-        let vault = try await providers().vault
-        return UserRecovery(
-            stores: stores, archive: try await streamAccess().publisher,
-            registry: ServiceRegistry(vault: vault, registry: registry, time: time), supervision: NobodyToSupervise(),
-            time: time, logger: logger)
+        UserRecovery(
+            data, try await providers(), try await streamAccess(), NobodyToSupervise(), time: time, logger: logger)
     }
 }
 

@@ -1,4 +1,5 @@
 import Accounts
+import Logging
 import MailDispatch
 import MailModel
 import MailRecovery
@@ -51,4 +52,17 @@ struct ServiceRegistry: RecoveryRegistry {
     func erasures() async throws -> [AccountKey] { try await registry.erasures() }
     func addErasure(of key: AccountKey) async throws { try await registry.addErasure(of: key, at: time.now()) }
     func removeErasure(of key: AccountKey) async throws { try await registry.removeErasure(of: key) }
+}
+
+extension UserRecovery {
+    /// From the parts of the service, or of a command without one.
+    init(
+        _ data: LocalData, _ access: ProviderAccess, _ stream: StreamAccess, _ supervision: any UserSupervision,
+        time: any TimeSource, logger: Logger
+    ) {
+        self.init(
+            stores: data.stores, archive: stream.publisher,
+            registry: ServiceRegistry(vault: access.vault, registry: data.registry, time: time),
+            supervision: supervision, time: time, logger: logger)
+    }
 }
