@@ -163,6 +163,19 @@ import Testing
         }
     }
 
+    @Test func linksFromAnotherAddressAreReplaced() async throws {
+        try await OutlookFixture.run({ $0.messages = 30 }) { outlook in
+            try await outlook.pass()
+            let cursor = try await outlook.state().cursor.document
+            let host = outlook.emulator.baseURL
+            try await outlook.setCursor(cursor.replacing(host, with: "http://127.0.0.1:9"))
+            let ids = try outlook.graph.messageIDs(of: OutlookFixture.address)
+            let lines = try await outlook.news { try outlook.delete(ids[0]) }
+            #expect(lines == ["deleted \(ids[0])"])
+            #expect(try await outlook.position().tree.inOrder.allSatisfy { $0.link?.hasPrefix(host) == true })
+        }
+    }
+
     @Test func aTreeWithoutTheInboxIsNotBelieved() async throws {
         try await OutlookFixture.run({ $0.messages = 5 }) { outlook in
             try await outlook.pass()
