@@ -77,8 +77,8 @@ let package = Package(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
-                "MailSync",
-                "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird, system,
+                "MailSync", "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird,
+                system,
                 arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
@@ -108,7 +108,8 @@ let package = Package(
         .testTarget(
             name: "OutlookProviderTests",
             dependencies: [
-                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "ProviderClient",
+                "OutlookProvider", "HTTPTransport", "MailHeaders", "MailModel", "MailStore", "MailSync",
+                "ProviderClient",
                 "ProviderEmulator", "MailTestSupport", logging,
             ]),
         .testTarget(
@@ -141,7 +142,7 @@ let package = Package(
             name: "ProviderConformanceTests",
             dependencies: [
                 "Accounts", "GmailProvider", "HTTPTransport", "MailModel", "MailStore", "MailSync", "MailTestSupport",
-                "ProviderEmulator", logging,
+                "OutlookProvider", "ProviderEmulator", logging,
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
@@ -149,9 +150,12 @@ let package = Package(
         .testTarget(
             name: "MailsyncTests",
             dependencies: [
-                "mailsync", "Accounts", "HTTPTransport", "MailModel", "MailTestSupport", lifecycle, logging,
+                "mailsync", "Accounts", "EventAudit", "HTTPTransport", "MailModel", "MailStore", "MailTestSupport", grdb,
+                lifecycle, logging,
             ]),
-        .testTarget(name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
+        .testTarget(name: "EventSchemaTests", dependencies: ["JetStream", "MailModel", "MailTestSupport"]),
+        .testTarget(
+            name: "EventAuditTests", dependencies: ["EventAudit", "MailModel", "MailStore", "MailTestSupport"]),
         .testTarget(
             name: "BenchmarksTests",
             dependencies: ["Benchmarks", "MailModel", "MailStore", "MailTestSupport", logging]),
@@ -159,7 +163,7 @@ let package = Package(
             name: "SystemTests",
             dependencies: [
                 "mailsync", "EventAudit", "HTTPTransport", "JetStream", "MailModel", "MailStore", "MailTestSupport",
-                "ProviderEmulator", logging,
+                "ProviderEmulator", grdb, logging,
             ]),
     ],
     swiftLanguageModes: [.v6]

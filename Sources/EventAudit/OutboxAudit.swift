@@ -4,6 +4,7 @@ import MailStore
 /// Holds the outbox against the event log: every event that waits has its row, with the bytes the log renders, and
 /// nothing else has one.
 public enum OutboxAudit {
+    /// What does not agree in this stretch.
     public static func differences(_ stretch: OutboxStretch) -> [Difference] {
         var found: [Difference] = []
         var rows = stretch.rows[...]

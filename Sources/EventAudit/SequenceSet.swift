@@ -7,10 +7,13 @@ public struct SequenceSet: Sendable, Hashable {
         for range in ranges { insert(range) }
     }
 
+    /// No number is in the set.
     public var isEmpty: Bool { ranges.isEmpty }
 
+    /// How many numbers are in the set.
     public var count: Int64 { ranges.reduce(0) { $0 + $1.upperBound - $1.lowerBound + 1 } }
 
+    /// Whether the number is in the set; by bisection.
     public func contains(_ number: Int64) -> Bool {
         let place = firstRange(endingAtOrAfter: number)
         return place < ranges.count && ranges[place].contains(number)
@@ -24,6 +27,7 @@ public struct SequenceSet: Sendable, Hashable {
         return true
     }
 
+    /// Adds the numbers of a range; those that are in the set stay.
     public mutating func insert(_ range: ClosedRange<Int64>) {
         // The common case: the next number.
         if let last = ranges.last, last.upperBound < range.lowerBound {

@@ -113,7 +113,8 @@ extension GmailFailure {
             return retry(answer, FailureCode.tooManyConcurrent, "too many requests to this mailbox at once")
         }
         if answer.says("per minute"), !answer.says("per user") {
-            return retry(answer, FailureCode.projectLimit, "the Google project's quota is used up for now", scope: .project)
+            return retry(
+                answer, FailureCode.projectLimit, "the Google project's quota is used up for now", scope: .project)
         }
         return retry(answer, FailureCode.rateLimited, "Gmail asks to slow down")
     }

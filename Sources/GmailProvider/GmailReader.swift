@@ -16,7 +16,12 @@ struct GmailSource: MessageSource {
         let answers = try await api.batch(ids, headers: normalizer.headerNames)
         return Dictionary(
             uniqueKeysWithValues: answers.map { id, answer in
-                (id, answer.flatMap { message in Result { () throws(SyncFailure) in try normalizer.change(message, id: id) } })
+                (
+                    id,
+                    answer.flatMap { message in
+                        Result { () throws(SyncFailure) in try normalizer.change(message, id: id) }
+                    }
+                )
             })
     }
 

@@ -207,7 +207,7 @@ extension GmailSession {
     private func confirmGone(_ batch: inout ChangeBatch, _ known: any KnownMessages) async throws {
         let unlisted = repair?.toConfirm ?? []
         let reads = Array(unlisted.prefix(Self.readMax))
-        let outcome = try await reader.read(reads, known: known, believesGone: true)
+        let outcome = try await reader.read(reads, known: known, knownGone: Set(reads))
         batch.take(outcome, order: reads)
         repair?.toConfirm = outcome.putOff + unlisted.dropFirst(reads.count)
     }

@@ -43,6 +43,7 @@ struct UserDispatch: Sendable {
         var isBelowTail = false
         /// Of the last one sent; 0 when all were too old to be sent.
         var streamSequence: UInt64 = 0
+        var lastSent: Int64?
     }
 
     /// How far the turn is with events whose sending again was asked for: they come last.
@@ -74,6 +75,8 @@ struct UserDispatch: Sendable {
     private var resend: Resend?
     private var lookedFor: Int64?
     private var requested = Requested.notBegun
+    /// The server took an event that was sent again for one that it has.
+    private var isRemembered = false
     private var sentAt: Int64 = 0
 
     init(settings: DispatchSettings = DispatchSettings()) { self.settings = settings }
@@ -92,6 +95,7 @@ struct UserDispatch: Sendable {
         resend = nil
         lookedFor = nil
         requested = .notBegun
+        isRemembered = false
         return Step(next: .load(limit: settings.chunkRows))
     }
 
@@ -186,9 +190,14 @@ struct UserDispatch: Sendable {
     mutating func published(_ outcome: PublishOutcome, now: Int64, jitter: Double) -> Step {
         guard let item = items.first else { return end(.unavailable("nothing was sent")) }
         switch outcome {
-        case .stored(let streamSequence, _) where requested == .sending:
+        case .stored(let streamSequence, let duplicate) where requested == .sending:
             items.removeFirst()
             unknown = nil
+            if duplicate, streamSequence <= state?.streamSequence ?? 0 {
+                // The server still remembers the lost one: a later turn sends it, when that is over.
+                isRemembered = true
+                return send(now: now)
+            }
             state?.streamSequence = streamSequence
             return send(now: now).writing([.resent(seq: item.message.seq, streamSequence: streamSequence)])
         case .stored(let streamSequence, let duplicate):
@@ -199,6 +208,7 @@ struct UserDispatch: Sendable {
             // What is filled in below the tail says nothing about how far the stream is filled.
             if resend?.isBelowTail != true { acked = Acked(seq: item.message.seq, streamSequence: streamSequence) }
             resend?.streamSequence = streamSequence
+            resend?.lastSent = item.message.seq
             if wentBack {
                 forget()
                 return end(.unavailable("the stream numbers its messages anew: it was made again"))
@@ -256,8 +266,12 @@ struct UserDispatch: Sendable {
             }
             self.resend = nil
             acked = nil
-            let progress = StoreWrite.confirm(seq: resend.through, streamSequence: resend.streamSequence)
-            return Step(writes: [progress], next: .load(limit: settings.chunkRows))
+            var writes = [StoreWrite.confirm(seq: resend.through, streamSequence: resend.streamSequence)]
+            // What the stream ends with now is not all that it holds.
+            if resend.isBelowTail, let seq = resend.lastSent {
+                writes.append(.resent(seq: seq, streamSequence: resend.streamSequence))
+            }
+            return Step(writes: writes, next: .load(limit: settings.chunkRows))
         }
         if chunkWasFull { return Step(writes: takeProgress(), next: .load(limit: settings.chunkRows)) }
         return sendRequested() ?? end(.idle)
@@ -268,7 +282,7 @@ struct UserDispatch: Sendable {
     private mutating func sendRequested() -> Step? {
         guard let state, !state.waitingResends.isEmpty else {
             // There may be more than were read at once.
-            return requested == .sending ? end(.more) : nil
+            return requested == .sending && !isRemembered ? end(.more) : nil
         }
         guard case .looked(let last) = requested else { return Step(writes: takeProgress(), next: .look) }
         requested = .loading
@@ -316,11 +330,15 @@ struct UserDispatch: Sendable {
         return confirmedAt > pass.stream.lastSequence
     }
 
-    /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it, or the last one is
-    /// where the last confirmation was: sent again, out of its order.
+    /// The stream holds less than it confirmed: lost, unless the messages merely grew too old for it, or the last one was
+    /// sent again, out of its order, and its acknowledgement lost.
     private func hasLostMessages(_ state: DispatchState, last: StoredMessage?) -> Bool {
         guard let confirmedAt = state.streamSequence else { return false }
-        if let last, last.streamSequence >= confirmedAt, !isOfAnotherStream(state) { return false }
+        if let last, state.waitingResends.contains(last.seq), last.streamSequence > confirmedAt,
+            !isOfAnotherStream(state)
+        {
+            return false
+        }
         return isOfAnotherStream(state) || confirmedAt >= max(1, pass.stream.firstSequence)
     }
 

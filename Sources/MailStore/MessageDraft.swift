@@ -89,6 +89,8 @@ struct MessageDraft {
             unstored = otherwise
         } else {
             now?.isPresent = false
+            // What was read in the same batch was told to nobody: the state stays what the events say.
+            now?.labels = before?.labels ?? []
         }
     }
 

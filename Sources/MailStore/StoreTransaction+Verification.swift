@@ -59,7 +59,8 @@ extension StoreTransaction {
             try db.run("DELETE FROM outbox WHERE id = ?", [seq.databaseValue])
             guard seq > published, let event = try reader.event(seq: seq) else { continue }
             // An account that was erased has no row; its last event still goes out.
-            let account = try reader.account(event.account) == nil ? nil : AccountLedger.load(event.account, from: reader)
+            let account =
+                try reader.account(event.account) == nil ? nil : AccountLedger.load(event.account, from: reader)
             try log.enqueue(event, accountID: account?.id ?? 0)
         }
         for account in try reader.accounts() { try recountOutbox(account.key, at: now) }
@@ -88,8 +89,11 @@ extension StoreTransaction {
         let place = Int64(bitPattern: streamSequence).databaseValue
         try db.run(
             """
-            UPDATE resends SET stream_sequence = ?, published_seq = (SELECT published_seq FROM meta) WHERE seq = ?
-            """, [place, seq.databaseValue])
+            INSERT INTO resends(seq, requested_at, stream_sequence, published_seq)
+            SELECT ?, ?, ?, published_seq FROM meta WHERE true
+            ON CONFLICT DO UPDATE SET stream_sequence = excluded.stream_sequence,
+                published_seq = excluded.published_seq
+            """, [seq.databaseValue, now.databaseValue, place])
         try db.run(
             """
             UPDATE meta SET stream_sequence = ?, stream_created = coalesce(?, stream_created), confirmed_at = ?

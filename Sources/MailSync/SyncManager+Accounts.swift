@@ -56,8 +56,8 @@ extension SyncManager {
         await beginCommand(key)
         defer { endCommand(key) }
         guard try await vault.account(key) != nil else { return false }
+        refuseComparison(key, "the account was disconnected")
         let worker = workers.removeValue(forKey: key)
-        worker?.comparison?.finish(.failure(CannotCompare("the account was disconnected")))
         unschedule(key)
         worker?.pass?.cancel()
         await worker?.pass?.value

@@ -73,6 +73,7 @@ extension SyncManager {
     public func forget(_ key: AccountKey) async throws -> OAuthTokens? {
         await beginCommand(key)
         defer { endCommand(key) }
+        refuseComparison(key, "the account is being erased")
         let worker = workers.removeValue(forKey: key)
         unschedule(key)
         suspended[key.user]?.accounts.remove(key)

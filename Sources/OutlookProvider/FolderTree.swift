@@ -153,8 +153,11 @@ struct FolderTree: Sendable, Hashable {
             }
             folder.label = label
             let isInScope = isInScope(id)
-            if folder.state == .waiting, folder.start == 0 { folder.isLight = !isInScope }
-            if isInScope, before.folders[id] != nil, !before.isInScope(id) { folder.restart(light: false) }
+            if before.folders[id] == nil {
+                folder.isLight = !isInScope
+            } else if isInScope, !before.isInScope(id) {
+                folder.restart(light: false)
+            }
             folders[id] = folder
         }
     }

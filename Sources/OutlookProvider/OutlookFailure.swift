@@ -163,6 +163,8 @@ extension OutlookFailure {
 
 extension OutlookFailure.Endpoint {
     var isMessage: Bool { self == .message }
+    /// Asked for by a link that Graph gave.
+    var isLinked: Bool { self == .tree(linked: true) || self == .messages(linked: true) }
 
     var noun: String {
         switch self {

@@ -7,7 +7,7 @@ struct OutlookPage: Sendable {
     /// The page's last word on a message.
     private enum Mention: Sendable {
         case content(OutlookWire.ListedMessage)
-        case removed(hasContent: Bool)
+        case removed
         case unreadable
     }
 
@@ -23,7 +23,7 @@ struct OutlookPage: Sendable {
         for entry in entries {
             switch entry {
             case .content(let id, let message): mention(id, .content(message))
-            case .removed(let id): mention(id, .removed(hasContent: mentions[id] != nil))
+            case .removed(let id): mention(id, .removed)
             case .unreadable(let id?): mention(id, .unreadable)
             case .unreadable(nil): nameless += 1
             }
@@ -31,13 +31,10 @@ struct OutlookPage: Sendable {
     }
 
     private mutating func mention(_ id: String, _ mention: Mention) {
-        switch (mentions[id], mention) {
-        case (nil, _): ids.append(id)
-        case (.removed, .removed): return
-        case (.removed, _):
-            mentions[id] = .removed(hasContent: true)
-            return
-        default: break
+        switch mentions[id] {
+        case nil: ids.append(id)
+        case .removed: return
+        case .content, .unreadable: break
         }
         mentions[id] = mention
     }
@@ -47,6 +44,8 @@ struct OutlookPage: Sendable {
         var changes: [MessageChange] = []
         /// Only reading them tells.
         var toRead: [String] = []
+        /// Those of them that the folder said were removed.
+        var removed: Set<String> = []
     }
 
     /// - Parameters:
@@ -61,7 +60,10 @@ struct OutlookPage: Sendable {
             let exists = states[id]?.exists
             switch mentions[id] {
             case .removed where exists == true: plan.changes.append(.removed(id: id, fromFolder: folder.folder))
-            case .removed(hasContent: true) where exists == nil && unknown.contains(id): plan.toRead.append(id)
+            // It came and went; or it was away for a moment, and the folder never tells that it is there.
+            case .removed where exists == nil && unknown.contains(id) && folder.isInScope:
+                plan.toRead.append(id)
+                plan.removed.insert(id)
             case .removed, nil: break
             case .unreadable:
                 if exists != nil || unknown.contains(id) { plan.toRead.append(id) }
@@ -97,7 +99,7 @@ extension OutlookPage.Plan {
         if listed.isComplete {
             do throws(SyncFailure) {
                 changes.append(try normalizer.change(listed.message, id: id, at: place, version: version))
-            } catch where isUnknown {
+            } catch  where isUnknown {
                 toRead.append(id)
             } catch {}  // a gap stays one
         } else if isUnknown, normalizer.isInScope(listed.message, at: place) {

@@ -136,11 +136,11 @@ extension OutlookSession {
         _ batch: inout ChangeBatch, _ position: inout OutlookCursor, _ known: any KnownMessages
     ) async throws -> Bool {
         let after = round?.settledTo
-        let ids = try await fromStore { try await known.pendingRemovals(after: after, limit: Self.readMax) }
+        let ids = try await fromStore { try await known.pendingRemovals(after: after, limit: Self.removalsMax) }
         guard let last = ids.last else { return false }
         // Two things say so, the folder and the message itself: "not found" is believed at once.
         let outcome = try await reader(position, version: position.nextVersion).read(
-            ids, known: known, believesGone: true)
+            ids, known: known, knownGone: Set(ids))
         if round?.hasReadTree == false, outcome.changes.values.contains(where: \.isRemoval) {
             position.treeLink = nil
             batch.labels = try await readTree(&position)

@@ -68,12 +68,12 @@ extension OutlookSession {
             logger.warning("listed messages without a usable id", metadata: ["count": "\(listed.nameless)"])
         }
         let plan = try await plan(listed, position, known)
-        let reads = Array(plan.toRead.prefix(Self.readMax))
-        let outcome = try await reader(position, version: version).read(reads, known: known)
+        let outcome = try await reader(position, version: version).read(
+            plan.toRead, known: known, knownGone: plan.removed)
         batch.changes += plan.changes
-        batch.take(outcome, order: reads)
+        batch.take(outcome, order: plan.toRead)
         // What could not be read yet brings the page back: the rest of it is known by then.
-        if outcome.putOff.isEmpty, reads.count == plan.toRead.count { try leave(page, of: id, &position) }
+        if outcome.putOff.isEmpty { try leave(page, of: id, &position) }
     }
 
     private func plan(

@@ -34,8 +34,8 @@ actor OutlookSession: MailboxSession {
             api.configuration.batchPartsMax, least: api.configuration.concurrency, inOneRequest: true)
     }
 
-    /// Messages read one by one for one batch.
-    static let readMax = 100
+    /// Pending removals looked into for one batch.
+    static let removalsMax = 100
     /// Stored messages looked at for one batch.
     static let storedMax = 200
 
@@ -91,7 +91,9 @@ actor OutlookSession: MailboxSession {
     /// A listing's next link; nil after its last page.
     ///
     /// - Throws: `retry` when the listing does not come to an end.
-    func nextLink(_ next: String?, after link: String?, isEmpty: Bool, of listing: String) throws(SyncFailure) -> String? {
+    func nextLink(_ next: String?, after link: String?, isEmpty: Bool, of listing: String) throws(SyncFailure)
+        -> String?
+    {
         try guards[listing, default: ListingGuard(provider: OutlookFailure.provider)]
             .next(next, after: link, isEmpty: isEmpty)
     }

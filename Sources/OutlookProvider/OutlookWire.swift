@@ -23,6 +23,8 @@ enum OutlookWire {
             items = try container.decodeIfPresent([Entry<Value>].self, forKey: AnyKey("value")) ?? []
             nextLink = try container.decodeIfPresent(String.self, forKey: AnyKey("@odata.nextLink"))
             deltaLink = try container.decodeIfPresent(String.self, forKey: AnyKey("@odata.deltaLink"))
+            // There should be one of them. An empty page that names both is the last.
+            if items.isEmpty, deltaLink != nil { nextLink = nil }
         }
     }
 

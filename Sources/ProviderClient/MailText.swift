@@ -38,6 +38,7 @@ public struct RawFields: Sendable {
 
     public init() {}
 
+    /// True when the message came without any.
     public var isEmpty: Bool { fields.isEmpty }
 
     /// Takes in one field; one without a name is left out.
@@ -54,7 +55,7 @@ public struct RawFields: Sendable {
 
     /// The bare addresses of all fields of this name (lower case).
     public func addresses(_ key: String) -> [String] {
-        fields.lazy.filter { $0.key == key }.flatMap { AddressList.parse($0.value) }.map(\.address)
+        fields.filter { $0.key == key }.flatMap { AddressList.parse($0.value) }.map(\.address)
     }
 
     /// All fields, decoded to text.

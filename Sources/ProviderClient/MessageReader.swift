@@ -45,11 +45,11 @@ public struct MessageReader<Source: MessageSource>: Sendable {
 
     /// - Parameters:
     ///   - known: where to find a message that was readable before; nil when the messages are gaps already.
-    ///   - believesGone: "not found" is believed at once.
+    ///   - knownGone: messages of which "not found" is believed at once.
     /// - Throws: ``SyncFailure`` that concerns more than messages, or any when nothing was found out about any
     ///   message; `CancellationError`.
     public func read(
-        _ ids: [String], known: (any KnownMessages)?, believesGone: Bool = false
+        _ ids: [String], known: (any KnownMessages)?, knownGone: Set<String> = []
     ) async throws -> ReadOutcome {
         var outcome = ReadOutcome()
         var failures: [String: SyncFailure] = [:]
@@ -71,7 +71,8 @@ public struct MessageReader<Source: MessageSource>: Sendable {
             }
             pending = ids.filter { id in
                 guard let failure = failures[id] else { return false }
-                return isWorthAnotherTry(failure) && !(believesGone && failure.code == FailureCode.messageGone)
+                return isWorthAnotherTry(failure)
+                    && !(failure.code == FailureCode.messageGone && knownGone.contains(id))
             }
         }
         try await settle(ids.filter { failures[$0] != nil }, failures, known, &outcome)

@@ -7,18 +7,24 @@ import ProviderEmulator
 struct Emulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "emulate", abstract: "Runs the provider emulator alone, for developing against.",
-        discussion: "Type lines to change the mailbox while it runs; help lists them. The same under /admin over HTTP.")
+        discussion: """
+            Type lines to change the Gmail mailbox while it runs, or the Outlook mailbox after "outlook"; help lists \
+            them. The same under /admin over HTTP.
+            """)
 
     @Option(help: "Port to listen on; 0 takes a free one.")
     var port = 8025
 
-    @Option(help: "Address of the mailbox.")
+    @Option(help: "Address of the Gmail mailbox.")
     var address = "someone@example.com"
 
-    @Option(help: "The mailbox: an mbox file, plain or gzip. Without it one is generated.")
+    @Option(help: "Address of the Outlook mailbox.")
+    var outlookAddress = "someone@outlook.example"
+
+    @Option(help: "The mailboxes' mail: an mbox file, plain or gzip. Without it one is generated.")
     var mbox: String?
 
-    @Option(help: "How many messages to generate.")
+    @Option(help: "How many messages to generate in each mailbox.")
     var messages = 500
 
     @Option(help: "Seed of everything that is made up.")
@@ -27,13 +33,13 @@ struct Emulate: AsyncParsableCommand {
     @Option(help: "Latency of every API request, in milliseconds.")
     var latency = 0
 
-    @Option(help: "Quota units per user and minute; unlimited without it.")
+    @Option(help: "Gmail's quota units per user and minute; unlimited without it.")
     var quota: Int?
 
     @Option(help: "Seconds an access token lives.")
     var tokenLifetime = 3599
 
-    @Flag(help: "A refresh answers with a new refresh token.")
+    @Flag(help: "Google's refresh answers with a new refresh token too, and a used one works no more at either.")
     var rotate = false
 
     func validate() throws {
@@ -57,16 +63,24 @@ struct Emulate: AsyncParsableCommand {
     private func emulate() async throws {
         let logger = LogSettings(level: .warning, json: false).logger("emulator")
         let emulator = try await ProviderEmulator.start(configuration(), logger: logger)
-        try emulator.google.createMailbox(address)
-        if let mbox {
-            try await emulator.google.load(mbox: mbox, into: address)
-        } else {
-            try emulator.google.load(MailboxGenerator(seed: seed, address: address, count: messages), into: address)
-        }
+        try await fill(emulator)
         try explain(emulator)
         for await line in StandardInput.lines() { answer(line, emulator) }
         // Without anybody typing it runs until it is ended.
         try await SystemTime().sleep(for: .seconds(1 << 32))
+    }
+
+    private func fill(_ emulator: ProviderEmulator) async throws {
+        try emulator.google.createMailbox(address)
+        try emulator.microsoft.createMailbox(outlookAddress)
+        if let mbox {
+            try await emulator.google.load(mbox: mbox, into: address)
+            try await emulator.microsoft.load(mbox: mbox, into: outlookAddress)
+        } else {
+            try emulator.google.load(MailboxGenerator(seed: seed, address: address, count: messages), into: address)
+            try emulator.microsoft.load(
+                MailboxGenerator(seed: seed, address: outlookAddress, count: messages), into: outlookAddress)
+        }
     }
 
     private func configuration() -> EmulatorConfiguration {
@@ -77,13 +91,20 @@ struct Emulate: AsyncParsableCommand {
         configuration.quota = quota.map { GmailQuota(unitsPerMinute: $0) }
         configuration.oauth.accessTokenLifetimeSeconds = tokenLifetime
         configuration.oauth.rotatesRefreshTokens = rotate
+        configuration.microsoft.accessTokenLifetimeSeconds = tokenLifetime
+        if rotate { configuration.microsoft.usedRefreshTokenLifetimeSeconds = 0 }
         return configuration
     }
 
     private func answer(_ line: String, _ emulator: ProviderEmulator) {
         guard !line.isEmpty else { return }
         do {
-            say(try EmulatorCommand.parse(line).apply(to: emulator.google, mailbox: address))
+            if line.hasPrefix("outlook ") {
+                let command = try EmulatorCommand.parse(String(line.dropFirst("outlook ".count)))
+                say(try command.apply(to: emulator.microsoft, mailbox: outlookAddress))
+            } else {
+                say(try EmulatorCommand.parse(line).apply(to: emulator.google, mailbox: address))
+            }
         } catch {
             say("\(error)")
         }
@@ -94,17 +115,22 @@ struct Emulate: AsyncParsableCommand {
 
     private func explain(_ emulator: ProviderEmulator) throws {
         let grant = try emulator.google.grant(address)
+        let outlook = try emulator.microsoft.grant(outlookAddress)
         let oauth = OAuthConfiguration()
+        let app = MicrosoftConfiguration()
         let token = emulator.issuer.issue(sub: "user-1", expiresIn: 86_400) ?? ""
         say(
             """
             provider emulator on \(emulator.baseURL), seed \(seed); \(address) holds \
-            \(try emulator.google.messageIDs(of: address).count) messages
+            \(try emulator.google.messageIDs(of: address).count) messages, \(outlookAddress) \
+            \(try emulator.microsoft.messageIDs(of: outlookAddress).count)
 
             export BETTER_AUTH_JWKS_URL=\(emulator.jwksURL) GOOGLE_CLIENT_ID=\(oauth.clientID) \
             GOOGLE_CLIENT_SECRET=\(oauth.clientSecret)
             export GMAIL_API_URL=\(emulator.baseURL) GOOGLE_TOKEN_URL=\(emulator.tokenURL) \
             GOOGLE_REVOKE_URL=\(emulator.revokeURL)
+            export GRAPH_API_URL=\(emulator.graphURL) MICROSOFT_TOKEN_URL=\(emulator.microsoftTokenURL) \
+            MICROSOFT_CLIENT_ID=\(app.clientID) MICROSOFT_CLIENT_SECRET=\(app.clientSecret)
             mailsync serve
 
             curl -X POST http://127.0.0.1:8080/mail/connect -H 'Content-Type: application/json' \
@@ -112,7 +138,12 @@ struct Emulate: AsyncParsableCommand {
             -d '{"provider":"google","access_token":"\(grant.accessToken)","refresh_token":"\(grant.refreshToken)",\
             "expires_in":\(grant.expiresIn)}'
 
-            type help for what can be done to the mailbox
+            curl -X POST http://127.0.0.1:8080/mail/connect -H 'Content-Type: application/json' \
+            -H 'Authorization: Bearer \(token)' \
+            -d '{"provider":"microsoft","access_token":"\(outlook.accessToken)",\
+            "refresh_token":"\(outlook.refreshToken)","expires_in":\(outlook.expiresIn)}'
+
+            type help for what can be done to the Gmail mailbox, or outlook and a command for the other
             """)
     }
 }

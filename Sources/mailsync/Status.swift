@@ -61,7 +61,9 @@ enum StatusText {
             "accounts  " + accounts(status.accounts),
             "outbox    \(status.outboxDepth) waiting"
                 + (status.oldestUnpublished.map { ", the oldest for \(duration($0))" } ?? ""),
-            "gaps      \(status.gaps)",
+            "gaps      \(status.gaps)" + (status.givenUp.map { ", \($0) given up" } ?? ""),
+            "missing   \(status.missing ?? 0) messages, by the last verifications"
+                + (status.oldestVerification.map { "; the oldest \(duration($0)) ago" } ?? ""),
         ]
         lines += status.errors.prefix(5).map {
             "error     \($0.code): \($0.lastHour) in the last hour, \($0.total) in all"
@@ -122,11 +124,16 @@ enum StatusText {
         let outboxDepth: Int
         let oldestUnpublished: Int?
         let gaps: Int
+        let givenUp: Int?
+        let missing: Int?
+        let oldestVerification: Int?
         let errors: [Failure]
         let worst: [Account]
 
         enum CodingKeys: String, CodingKey {
-            case version, nats, accounts, gaps, errors
+            case version, nats, accounts, gaps, missing, errors
+            case givenUp = "given_up"
+            case oldestVerification = "oldest_verification_s"
             case uptime = "uptime_s"
             case outboxDepth = "outbox_depth"
             case oldestUnpublished = "oldest_unpublished_s"

@@ -78,7 +78,8 @@ import Testing
         #expect(audit.take([wrong]).map(\.kind) == [.eventID])
         #expect(audit.take([wrong]).map(\.seq) == [3])
         let events = [
-            AccountEventRecord(seq: 1, account: account, eventID: id("", "account.connected", 0), type: "account.connected"),
+            AccountEventRecord(
+                seq: 1, account: account, eventID: id("", "account.connected", 0), type: "account.connected"),
             AccountEventRecord(seq: 5, account: account, eventID: id("", "account.labels", 2), type: "account.labels"),
         ]
         #expect(audit.take(events).map(\.seq) == [5])

@@ -88,7 +88,7 @@ actor FakeCommands: AccountCommands {
             accounts: [.active: 3, .error: 1], outboxDepth: 7, oldestUnpublishedSeconds: 9,
             publishLatency: .init(p50Milliseconds: 1.4, p99Milliseconds: 20),
             errors: [.init(code: "rate_limited", total: 5, lastHour: 2)], tokenRefreshes: 8, tokenRefreshFailures: 1,
-            gaps: 2,
+            gaps: 2, givenUp: 1, missing: 3, neverVerified: 4, oldestVerificationSeconds: 86_400,
             laggards: reports.prefix(1).map { .init(key: $0.key, status: $0.status, reason: "quota") })
     }
 

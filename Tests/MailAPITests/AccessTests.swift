@@ -92,6 +92,13 @@ import Testing
             #expect((answer.json["accounts"] as? [String: Int])?["active"] == 3)
             #expect((answer.json["nats"] as? [String: Any])?["server_version"] as? String == "2.15.1")
             #expect((answer.json["publish_latency_ms"] as? [String: Int]) == ["p50": 1, "p99": 20])
+            #expect(answer.json["missing"] as? Int == 3 && answer.json["given_up"] as? Int == 1)
+            #expect(answer.json["oldest_verification_s"] as? Int == 86_400)
+            let metrics = try await api.call("GET", "/metrics", bearer: APIFixture.operatorToken).text
+            for line in [
+                "mailsync_gaps 2", "mailsync_gaps_given_up 1", "mailsync_missing_messages 3",
+                "mailsync_oldest_verification_seconds 86400",
+            ] { #expect(metrics.contains(line), "\(line)") }
             let worst = (answer.json["worst_accounts"] as? [[String: Any]])?.first
             #expect(worst?["reason"] as? String == "quota")
         }

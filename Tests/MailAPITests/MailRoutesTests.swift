@@ -39,6 +39,31 @@ import Testing
         #expect(await fixture.commands.connects.first?.since == nil)
     }
 
+    @Test func aVerificationIsAnsweredInCountsOrGoesOn() async throws {
+        let fixture = APIFixture()
+        await fixture.commands.set(reports: [try .test("u")])
+        var summary = VerificationSummary(agrees: false, events: 12, messages: 5, streamed: 11)
+        summary.found = ["stream_missing": 2, "counter": 1]
+        summary.left = ["stream_missing": 1]
+        summary.unchecked = ["u:primary:GOOGLE: the account waits for the user to sign in again"]
+        await fixture.commands.set(summary: summary)
+        try await fixture.run { (api: API) async throws in
+            let answer = try await api.call("POST", "/mail/verify", user: "u", body: #"{"repair":true}"#)
+            #expect(answer.status == 200)
+            #expect(answer.text.hasPrefix(#"{"agrees":false,"events":12,"messages":5,"in_stream":11,"expired":0,"#))
+            #expect(
+                answer.text.contains(#""differences":{"counter":1,"stream_missing":2},"left":{"stream_missing":1}"#))
+            await fixture.commands.set(summary: nil)
+            let body = #"{"provider":"outlook","inbox_id":"work"}"#
+            #expect(try await api.call("POST", "/mail/verify", user: "u", body: body).status == 202)
+            #expect(try await api.call("POST", "/mail/verify", user: "stranger").status == 404)
+            #expect(try await api.call("POST", "/mail/verify", user: "u", body: #"{"repair":1}"#).status == 422)
+        }
+        let verifies = await fixture.commands.verifies
+        #expect(verifies.map(\.repairs) == [true, false, false])
+        #expect(verifies[1].provider == .microsoft && verifies[1].inbox?.raw == "work")
+    }
+
     @Test func everyWrongFieldIsNamed() async throws {
         let long = String(repeating: "a", count: 16_385)
         let cases: [(field: String, body: String)] = [
@@ -141,11 +166,11 @@ import Testing
             let expected =
                 #"{"user_id":"u","running_syncs":["u:primary:GOOGLE","u:w%2F2:GOOGLE"],"accounts":["#
                 + #"{"provider":"google","inbox_id":"primary","status":"active","phase":"live","listed":10,"stored":8,"#
-                + #""gone":1,"gaps":1,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
+                + #""gone":1,"gaps":1,"given_up":0,"missing":0,"last_verified_at":null,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
                 + #""last_synced_at":1700000000,"last_error":null,"retry_count":0,"next_attempt_at":null,"#
                 + #""waiting_for":null,"eta_s":null},"#
                 + #"{"provider":"google","inbox_id":"w/2","status":"error","phase":"live","listed":10,"stored":8,"#
-                + #""gone":1,"gaps":1,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
+                + #""gone":1,"gaps":1,"given_up":0,"missing":0,"last_verified_at":null,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
                 + #""last_synced_at":1700000000,"last_error":"Gmail said no","retry_count":0,"#
                 + #""next_attempt_at":1700000100,"waiting_for":"back-off","eta_s":60}]}"#
             #expect(answer.text == expected)

@@ -4,6 +4,7 @@ import HTTPTransport
 import Logging
 import MailModel
 import MailTestSupport
+import OutlookProvider
 import ProviderEmulator
 import Testing
 
@@ -45,6 +46,8 @@ protocol MailboxUnderTest: Sendable {
 
     /// Labels of all messages there are.
     func truth() throws -> [String: [String]]
+    /// The ids of messages that are received.
+    func inScope() throws -> Set<String>
     /// Requests for mail so far.
     var requests: Int { get }
     func close() async
@@ -55,24 +58,16 @@ enum Trouble: CaseIterable, Sendable {
     case throttled, throttledWithoutSayingHowLong, unavailable, html, garbage, truncated, dropped, answerLost
 }
 
-extension MailboxUnderTest {
-    static var outOfScope: Set<String> { ["TRASH", "SPAM"] }
-
-    /// The ids of messages that are in scope.
-    func inScope() throws -> Set<String> {
-        Set(try truth().filter { Self.outOfScope.isDisjoint(with: $0.value) }.keys)
-    }
-}
-
 /// The adapters there are.
 enum Adapter: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case gmail, fake
+    case gmail, outlook, fake
 
     var testDescription: String { rawValue }
 
     func open() async throws -> any MailboxUnderTest {
         switch self {
-        case .gmail: try await GmailUnderTest.open()
+        case .gmail: try await EmulatedUnderTest.open(.google)
+        case .outlook: try await EmulatedUnderTest.open(.microsoft)
         case .fake: FakeUnderTest()
         }
     }
@@ -169,6 +164,11 @@ struct FakeUnderTest: MailboxUnderTest {
     }
 
     func truth() -> [String: [String]] { mailbox.change { $0.messages.mapValues(\.labels) } }
+
+    func inScope() -> Set<String> {
+        mailbox.change { Set($0.messages.values.filter(FakeMailbox.isInScope).map(\.id)) }
+    }
+
     func close() async {}
 }
 
@@ -178,9 +178,10 @@ extension OAuthTokens {
     }
 }
 
-// MARK: - Gmail
+// MARK: - Behind the emulator
 
-struct GmailUnderTest: MailboxUnderTest {
+/// A mailbox at an emulated provider, over real HTTP.
+struct EmulatedUnderTest: MailboxUnderTest {
     private static let address = "ann@example.net"
     private static let otherAddress = "bob@example.net"
 
@@ -188,74 +189,121 @@ struct GmailUnderTest: MailboxUnderTest {
     let client: OAuthClient
     private let emulator: ProviderEmulator
     private let transport: HTTPTransport
-    private var google: GoogleEmulator { emulator.google }
+    private let box: any EmulatedMailbox
+    private let other: any EmulatedMailbox
 
-    static func open() async throws -> GmailUnderTest {
+    static func open(_ kind: ProviderKind) async throws -> EmulatedUnderTest {
         let logger = Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() }
-        let emulator = try await ProviderEmulator.start(logger: logger)
-        try emulator.google.createMailbox(address)
-        try emulator.google.createMailbox(otherAddress)
-        return try GmailUnderTest(emulator, logger)
+        var configuration = EmulatorConfiguration()
+        configuration.microsoft.requestsPerTenMinutesMax = 0
+        let emulator = try await ProviderEmulator.start(configuration, logger: logger)
+        return try EmulatedUnderTest(kind, emulator, logger)
     }
 
-    private init(_ emulator: ProviderEmulator, _ logger: Logger) throws {
+    private init(_ kind: ProviderKind, _ emulator: ProviderEmulator, _ logger: Logger) throws {
         self.emulator = emulator
+        box = try emulator.createMailbox(Self.address, at: kind)
+        other = try emulator.createMailbox(Self.otherAddress, at: kind)
         transport = HTTPTransport(logger: logger)
+        switch kind {
+        case .google:
+            provider = Self.gmail(emulator, transport, logger)
+            client = OAuthClient(
+                provider: kind, clientID: OAuthConfiguration().clientID,
+                clientSecret: Secret(OAuthConfiguration().clientSecret), tokenURL: emulator.tokenURL
+            ) { [transport] in try await transport.send($0) }
+        case .microsoft:
+            provider = Self.outlook(emulator, transport, logger)
+            client = OAuthClient(
+                provider: kind, clientID: MicrosoftConfiguration().clientID,
+                clientSecret: Secret(MicrosoftConfiguration().clientSecret), tokenURL: emulator.microsoftTokenURL
+            ) { [transport] in try await transport.send($0) }
+        }
+    }
+
+    private static func gmail(
+        _ emulator: ProviderEmulator, _ transport: HTTPTransport, _ logger: Logger
+    ) -> GmailProvider {
         var configuration = GmailConfiguration()
         configuration.apiURL = emulator.baseURL
         configuration.labelsInterval = .seconds(0)
-        provider = GmailProvider(
-            configuration: configuration, transport: transport, time: conformanceTime, logger: logger)
-        client = OAuthClient(
-            provider: .google, clientID: OAuthConfiguration().clientID,
-            clientSecret: Secret(OAuthConfiguration().clientSecret), tokenURL: emulator.tokenURL
-        ) { [transport] in try await transport.send($0) }
+        return GmailProvider(configuration: configuration, transport: transport, time: conformanceTime, logger: logger)
     }
 
-    func grant() throws -> OAuthTokens { try OAuthTokens(google.grant(Self.address)) }
-    func foreignGrant() throws -> OAuthTokens { try OAuthTokens(google.grant(Self.otherAddress)) }
+    private static func outlook(
+        _ emulator: ProviderEmulator, _ transport: HTTPTransport, _ logger: Logger
+    ) -> OutlookProvider {
+        var configuration = OutlookConfiguration()
+        configuration.apiURL = emulator.graphURL
+        return OutlookProvider(
+            configuration: configuration, transport: transport, time: conformanceTime, logger: logger)
+    }
 
-    var requests: Int { google.stats.requests.values.reduce(0, +) }
+    private var faults: FaultRegistry {
+        switch box.provider {
+        case .google: emulator.google.faults
+        case .microsoft: emulator.microsoft.faults
+        }
+    }
+
+    var requests: Int {
+        switch box.provider {
+        case .google: emulator.google.stats.requests.values.reduce(0, +)
+        case .microsoft: emulator.microsoft.stats.requests.values.reduce(0, +)
+        }
+    }
+
+    func grant() throws -> OAuthTokens { try OAuthTokens(box.grant()) }
+    func foreignGrant() throws -> OAuthTokens { try OAuthTokens(other.grant()) }
 
     func fill(_ count: Int) throws {
-        for index in 0..<count { _ = try deliver("old \(index)", ["INBOX"]) }
-        for label in ["TRASH", "TRASH", "SPAM"] { _ = try deliver("unwanted", [label]) }
+        for index in 0..<count { try box.setRead(try deliver("old \(index)"), true) }
+        for _ in 0..<2 { try box.trash(try deliver("unwanted")) }
+        switch box.provider {
+        case .google: try emulator.google.deliver(Self.mail("spam"), to: Self.address, labels: ["SPAM"])
+        case .microsoft: try emulator.microsoft.deliver(Self.mail("spam"), to: Self.address, folder: "junkemail")
+        }
     }
 
-    func arrive() throws -> String { try deliver("new", ["INBOX", "UNREAD"]) }
+    func arrive() throws -> String { try deliver("new") }
 
-    private func deliver(_ subject: String, _ labels: [String]) throws -> String {
-        let text = "From: Bob <bob@example.org>\r\nTo: \(Self.address)\r\nSubject: \(subject)\r\n\r\nHello\r\n"
-        return try google.deliver(Array(text.utf8), to: Self.address, labels: labels)
+    private func deliver(_ subject: String) throws -> String { try box.deliver(Self.mail(subject)) }
+
+    private static func mail(_ subject: String) -> [UInt8] {
+        Array("From: Bob <bob@example.org>\r\nTo: \(address)\r\nSubject: \(subject)\r\n\r\nHello\r\n".utf8)
     }
 
-    func setRead(_ id: String, _ isRead: Bool) throws { try change(id, "UNREAD", isThere: !isRead) }
-    func setStarred(_ id: String, _ isStarred: Bool) throws { try change(id, "STARRED", isThere: isStarred) }
+    func setRead(_ id: String, _ isRead: Bool) throws { try box.setRead(id, isRead) }
+    func setStarred(_ id: String, _ isStarred: Bool) throws { try box.setStarred(id, isStarred) }
+    func trash(_ id: String) throws { try box.trash(id) }
+    func restore(_ id: String) throws { try box.restore(id) }
+    func delete(_ id: String) throws { try box.delete(id) }
+    func expireCursors() throws { try box.expireCursors() }
+    func expirePages() throws { try box.expirePages() }
+    func expireAccessToken() { box.expireAccessTokens() }
 
-    private func change(_ id: String, _ label: String, isThere: Bool) throws {
-        try google.modify(id, in: Self.address, add: isThere ? [label] : [], remove: isThere ? [] : [label])
+    func revoke() {
+        switch box.provider {
+        case .google: emulator.google.revokeGrant(of: Self.address)
+        case .microsoft: emulator.microsoft.revokeGrant(of: Self.address)
+        }
     }
-
-    func trash(_ id: String) throws { try google.trash(id, in: Self.address) }
-
-    func restore(_ id: String) throws {
-        try google.untrash(id, in: Self.address)
-        try google.modify(id, in: Self.address, add: ["INBOX"])
-    }
-
-    func delete(_ id: String) throws { try google.delete(id, in: Self.address) }
-    func expireCursors() throws { try google.expireHistory(of: Self.address) }
-    func expirePages() throws { try google.expirePageTokens(of: Self.address) }
 
     func setUnreadable(_ id: String, _ isUnreadable: Bool) {
-        guard isUnreadable else { return google.faults.removeAll() }
-        google.faults.add(Fault(.gmail(.messagesGet), match: id, times: nil, .garbage))
+        guard isUnreadable else { return faults.removeAll() }
+        switch box.provider {
+        case .google: faults.add(Fault(.gmail(.messagesGet), match: id, times: nil, .garbage))
+        case .microsoft:
+            faults.add(Fault(.graph(.messagesGet), match: id, times: nil, .graphError(.generalException)))
+            faults.add(Fault(.graph(.messagesDelta), times: nil, .page(.damagedItem(id: id))))
+        }
     }
 
     func trouble(_ trouble: Trouble, times: Int) {
+        let isGoogle = box.provider == .google
         let response: FaultResponse =
             switch trouble {
-            case .throttled: .error(.perUserQuota)
+            case .throttled: isGoogle ? .error(.perUserQuota) : .graphError(Self.throttled)
             case .throttledWithoutSayingHowLong: .status(429)
             case .unavailable: .status(503)
             case .html: .html502
@@ -264,16 +312,20 @@ struct GmailUnderTest: MailboxUnderTest {
             case .dropped: .drop
             case .answerLost: .loseAnswer
             }
-        google.faults.add(Fault(.anyGmail, times: times, response))
+        faults.add(Fault(isGoogle ? .anyGmail : .anyGraph, times: times, response))
     }
 
-    func expireAccessToken() { google.expireAccessTokens(of: Self.address) }
-
-    func revoke() {
-        google.revokeGrant(of: Self.address)
+    private static var throttled: GraphError {
+        var error = GraphError.tooManyRequests
+        error.retryAfterSeconds = 2
+        return error
     }
 
-    func truth() throws -> [String: [String]] { try google.snapshot(Self.address).mapValues(\.labels) }
+    func truth() throws -> [String: [String]] {
+        Dictionary(uniqueKeysWithValues: try box.messages().map { ($0.id, $0.labels) })
+    }
+
+    func inScope() throws -> Set<String> { Set(try box.messages().filter(\.isInScope).map(\.id)) }
 
     func close() async {
         await transport.shutdown()

@@ -12,6 +12,13 @@ import Testing
             messageID: id, references: refs)
     }
 
+    @Test func newLabelsTakeNoAdoptedID() throws {
+        var mailbox = Mailbox(address: "a@b", seed: 1)
+        for label in MailboxGenerator.userLabels { mailbox.adopt(label) }
+        #expect(try mailbox.createLabel("Work").id == "Label_8")
+        #expect(Set(mailbox.labels.map(\.id)).count == mailbox.labels.count)
+    }
+
     @Test func loadedMailLeavesNoHistoryAndDeliveredMailDoes() {
         var mailbox = Mailbox(address: "a@b", seed: 1)
         let start = mailbox.historyID

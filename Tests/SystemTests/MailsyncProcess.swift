@@ -130,6 +130,9 @@ struct AccountView: Decodable, Sendable {
     let stored: Int
     let gone: Int
     let gaps: Int
+    let given_up: Int
+    let missing: Int
+    let last_verified_at: Int64?
     let published: Int
     let outbox_depth: Int
     let waiting_for: String?

@@ -25,6 +25,9 @@ final class Stage: Sendable {
         var logger = Logger(label: "system-test")
         logger.logLevel = .error
         self.logger = logger
+        var provider = provider
+        // A pass every 200 ms asks more of Graph than one mailbox is granted.
+        provider.microsoft.requestsPerTenMinutesMax = 0
         emulator = try await ProviderEmulator.start(provider, logger: logger)
         nats = try await NatsServerFixture(kind)
         transport = HTTPTransport(logger: logger)
@@ -75,6 +78,9 @@ final class Stage: Sendable {
             "GOOGLE_CLIENT_ID": OAuthConfiguration().clientID,
             "GOOGLE_CLIENT_SECRET": OAuthConfiguration().clientSecret, "GMAIL_API_URL": emulator.baseURL,
             "GOOGLE_TOKEN_URL": emulator.tokenURL, "GOOGLE_REVOKE_URL": emulator.revokeURL,
+            "MICROSOFT_CLIENT_ID": MicrosoftConfiguration().clientID,
+            "MICROSOFT_CLIENT_SECRET": MicrosoftConfiguration().clientSecret, "GRAPH_API_URL": emulator.graphURL,
+            "MICROSOFT_TOKEN_URL": emulator.microsoftTokenURL, "GRAPH_REQUESTS_PER_MINUTE": "1000000000",
             "GMAIL_UNITS_PER_MINUTE": "1000000000", "SYNC_INTERVAL": "200ms", "DISK_RESERVE": "0%",
             "LOG_LEVEL": "debug",
         ]) { $1 }

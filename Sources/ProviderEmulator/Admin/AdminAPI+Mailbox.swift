@@ -24,7 +24,7 @@ extension AdminAPI {
                 status: 200, contentType: "message/rfc822", body: try google.rawMessage(id, in: address))
         case ("DELETE", ""): try google.delete(id, in: address)
         case ("POST", "modify"):
-            let body = try body(request)
+            let body = try AdminBody(request)
             try google.modify(id, in: address, add: body.add ?? [], remove: body.remove ?? [])
         case ("POST", "trash"): try google.trash(id, in: address)
         case ("POST", "untrash"): try google.untrash(id, in: address)
@@ -38,7 +38,7 @@ extension AdminAPI {
             try google.deleteLabel(id, in: address)
             return .done
         }
-        guard let name = try body(request).name else { throw Refusal.badRequest("name is missing") }
+        guard let name = try AdminBody(request).name else { throw Refusal.badRequest("name is missing") }
         switch (request.method, path.first) {
         case ("POST", nil):
             let id = try google.createLabel(name, in: address)
@@ -52,9 +52,17 @@ extension AdminAPI {
 
     private func action(_ request: EmulatorRequest, _ address: String, _ name: String) throws -> EmulatorReply {
         switch name {
-        case "grant": return try grant(request, address)
-        case "command": return try command(request, address)
-        case "live": return try live(try body(request), address)
+        case "grant":
+            let scopes = try AdminBody(request).scopes ?? [GmailScope.readonly]
+            return .grant(try google.grant(address, scopes: scopes))
+        case "command":
+            return try .command(request) { command throws(EmulatorError) in
+                try command.apply(to: google, mailbox: address)
+            }
+        case "live":
+            return try .live(try AdminBody(request), address) { activity throws(EmulatorError) in
+                try activity.step(google)
+            }
         case "revoke": google.revokeGrant(of: address)
         case "expire-tokens": google.expireAccessTokens(of: address)
         case "expire-history": try google.expireHistory(of: address)
@@ -64,50 +72,14 @@ extension AdminAPI {
         return .done
     }
 
-    private func grant(_ request: EmulatorRequest, _ address: String) throws -> EmulatorReply {
-        let grant = try google.grant(address, scopes: try body(request).scopes ?? [GmailScope.readonly])
-        return .object { json in
-            json.field("access_token", grant.accessToken)
-            json.field("refresh_token", grant.refreshToken)
-            json.field("expires_in", Int64(grant.expiresIn))
-            json.field("scope", grant.scopes.joined(separator: " "))
-        }
-    }
-
-    private func command(_ request: EmulatorRequest, _ address: String) throws -> EmulatorReply {
-        let command: EmulatorCommand
-        do throws(EmulatorCommand.Invalid) {
-            command = try EmulatorCommand.parse(String(decoding: request.body, as: UTF8.self))
-        } catch {
-            throw Refusal.badRequest(error.description)
-        }
-        return .text(try command.apply(to: google, mailbox: address) + "\n")
-    }
-
-    private func live(_ body: AdminBody, _ address: String) throws -> EmulatorReply {
-        guard let steps = body.steps, (1...100_000).contains(steps), let seed = body.seed else {
-            throw Refusal.badRequest("steps (1 to 100000) and seed are needed")
-        }
-        var activity = MailboxActivity(address: address, seed: seed)
-        var lines = ""
-        for _ in 0..<steps { lines += try activity.step(google).description + "\n" }
-        return .text(lines)
-    }
-
     private func truth(_ address: String) throws -> EmulatorReply {
-        var lines: [UInt8] = []
-        for message in try google.snapshot(address).values.sorted(by: { $0.id < $1.id }) {
-            var json = JSONText(reserving: 256)
-            json.object { json in
-                json.field("id", message.id)
-                json.field("thread_id", message.threadID)
-                json.field("labels", message.labels)
-                json.field("internal_date", message.internalDate)
-                json.field("history_id", String(message.historyID))
-                json.field("sha256", message.rawSHA256)
-            }
-            lines += json.bytes + [0x0a]
+        .lines(try google.snapshot(address).values.sorted { $0.id < $1.id }) { json, message in
+            json.field("id", message.id)
+            json.field("thread_id", message.threadID)
+            json.field("labels", message.labels)
+            json.field("internal_date", message.internalDate)
+            json.field("history_id", String(message.historyID))
+            json.field("sha256", message.rawSHA256)
         }
-        return EmulatorReply(status: 200, contentType: "application/jsonl", body: lines)
     }
 }

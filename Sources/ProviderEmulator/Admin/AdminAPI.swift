@@ -23,8 +23,10 @@ import MailModel
 /// | `POST random-faults` `{"rate","seed"}` | |
 /// | `GET stats` | text, `name value` per line |
 /// | `POST jwt` `{"sub","expires_in"?}` | `{"token"}` |
+/// | `… microsoft/…` | the same for Microsoft: ``MicrosoftAdminAPI`` |
 struct AdminAPI: Sendable {
     let google: GoogleEmulator
+    let microsoft: MicrosoftEmulator
     let issuer: TokenIssuer
 
     /// Why a request was refused.
@@ -56,20 +58,17 @@ struct AdminAPI: Sendable {
 
     private func route(_ request: EmulatorRequest, _ path: [String]) async throws -> EmulatorReply {
         switch (request.method, path.first, path.count) {
+        case (_, "microsoft", 2...):
+            return try await MicrosoftAdminAPI(microsoft: microsoft).route(request, Array(path.dropFirst()))
+        case (_, "faults", _), ("POST", "random-faults", 1):
+            return try FaultAdminAPI(
+                faults: google.faults, randomEndpoint: .anyGmail, randomResponses: RandomFaults.transient
+            ).route(request, path)
         case ("GET", "mailboxes", 1): return .object { $0.field("mailboxes", google.addresses) }
-        case ("POST", "mailboxes", 1): return try await createMailbox(try body(request))
+        case ("POST", "mailboxes", 1): return try await createMailbox(try AdminBody(request))
         case (_, "mailboxes", 3...): return try mailbox(request, address: path[1], Array(path.dropFirst(2)))
-        case ("GET", "faults", 1): return listFaults()
-        case ("POST", "faults", 1): return try addFault(request)
-        case ("DELETE", "faults", 1):
-            google.faults.removeAll()
-            return .done
-        case ("DELETE", "faults", 2):
-            google.faults.remove(Int(path[1]) ?? -1)
-            return .done
-        case ("POST", "random-faults", 1): return try randomFaults(try body(request))
-        case ("GET", "stats", 1): return .text(google.statsText + "\n")
-        case ("POST", "jwt", 1): return try issueToken(try body(request))
+        case ("GET", "stats", 1): return .text(google.stats.text(google.faults) + "\n")
+        case ("POST", "jwt", 1): return try issueToken(try AdminBody(request))
         default: throw Refusal.notFound
         }
     }
@@ -87,29 +86,6 @@ struct AdminAPI: Sendable {
         return .object { $0.field("messages", Int64(count)) }
     }
 
-    private func listFaults() -> EmulatorReply {
-        let lines = google.faults.active.map { "\($0.id) \($0.fault)\n" }
-        return .text(lines.joined())
-    }
-
-    private func addFault(_ request: EmulatorRequest) throws -> EmulatorReply {
-        let words = String(decoding: request.body, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-        do throws(FaultText.Invalid) {
-            let id = google.faults.add(try FaultText.parse(words.map(String.init)))
-            return .object { $0.field("fault", Int64(id)) }
-        } catch {
-            throw Refusal.badRequest(error.reason)
-        }
-    }
-
-    private func randomFaults(_ body: AdminBody) throws -> EmulatorReply {
-        guard let rate = body.rate, (0...1).contains(rate), let seed = body.seed else {
-            throw Refusal.badRequest("rate (0 to 1) and seed are needed")
-        }
-        google.faults.setRandom(rate == 0 ? nil : RandomFaults(rate: rate, seed: seed))
-        return .done
-    }
-
     private func issueToken(_ body: AdminBody) throws -> EmulatorReply {
         guard let sub = body.sub else { throw Refusal.badRequest("sub is missing") }
         guard let token = issuer.issue(sub: sub, expiresIn: body.expires_in ?? 900) else {
@@ -117,19 +93,20 @@ struct AdminAPI: Sendable {
         }
         return .object { $0.field("token", token) }
     }
-
-    func body(_ request: EmulatorRequest) throws -> AdminBody {
-        guard !request.body.isEmpty else { return AdminBody() }
-        do {
-            return try JSONDecoder().decode(AdminBody.self, from: Data(request.body))
-        } catch {
-            throw Refusal.badRequest("the body is not the JSON object expected: \(error)")
-        }
-    }
 }
 
 /// Every field that an admin request may have.
 struct AdminBody: Decodable {
+    /// - Throws: ``AdminAPI/Refusal/badRequest(_:)`` for a body that is no such object; an empty one is.
+    init(_ request: EmulatorRequest) throws {
+        guard !request.body.isEmpty else { return }
+        do {
+            self = try JSONDecoder().decode(AdminBody.self, from: Data(request.body))
+        } catch {
+            throw AdminAPI.Refusal.badRequest("the body is not the JSON object expected: \(error)")
+        }
+    }
+
     var address: String?
     var messages: Int?
     var mbox: String?
@@ -142,6 +119,13 @@ struct AdminBody: Decodable {
     var rate: Double?
     var sub: String?
     var expires_in: Int64?
+    var folder: String?
+    var parent: String?
+    var hidden: Bool?
+    var read: Bool?
+    var flag: String?
+    var importance: String?
+    var categories: [String]?
 }
 
 extension EmulatorError {
@@ -149,17 +133,7 @@ extension EmulatorError {
         switch self {
         case .noMailbox, .noMessage, .noLabel, .noFolder: 404
         case .mailboxExists, .labelExists, .folderExists: 409
-        case .notAMessage, .unreadableFile: 400
+        case .notAMessage, .unreadableFile, .unsupported: 400
         }
-    }
-}
-
-extension EmulatorReply {
-    static let done = EmulatorReply(status: 204, contentType: "text/plain", body: [])
-
-    static func object(_ body: (inout JSONText) -> Void) -> EmulatorReply {
-        var json = JSONText()
-        json.object(body)
-        return .json(json.bytes)
     }
 }

@@ -7,7 +7,10 @@ extension EmulatorCommand {
     public func apply(to google: GoogleEmulator, mailbox address: String) throws(EmulatorError) -> String {
         switch self {
         case .new(let subject):
-            return "new message \(try google.deliver(try Self.message(subject, address, google), to: address))"
+            let raw = Self.message(
+                subject, address, at: google.configuration.time.nowMilliseconds(),
+                unique: try google.historyID(of: address))
+            return "new message \(try google.deliver(raw, to: address))"
         case .label(let id, let add, let remove):
             return try Self.onMessage(id, google, address, "labels changed") { id throws(EmulatorError) in
                 try google.modify(id, in: address, add: add, remove: remove)
@@ -28,6 +31,7 @@ extension EmulatorCommand {
             return try Self.onMessage(id, google, address, "read") { id throws(EmulatorError) in
                 try google.modify(id, in: address, remove: ["UNREAD"])
             }
+        case .move, .renameFolder, .deleteFolder: throw .unsupported("folders")
         case .createLabel(let name): return "label \(try google.createLabel(name, in: address))"
         case .live(let steps): return try Self.live(steps, google, address)
         case .fault(let fault): return "fault \(google.faults.add(fault)) is armed"
@@ -44,7 +48,7 @@ extension EmulatorCommand {
             google.revokeGrant(of: address)
             return "the grant is withdrawn"
         case .list(let count): return try Self.list(count, google, address)
-        case .stats: return google.statsText
+        case .stats: return google.stats.text(google.faults)
         case .help: return Self.helpText
         }
     }
@@ -83,12 +87,9 @@ extension EmulatorCommand {
         return lines.isEmpty ? "no messages" : lines.joined(separator: "\n")
     }
 
-    private static func message(_ subject: String, _ address: String, _ google: GoogleEmulator) throws(EmulatorError)
-        -> [UInt8]
-    {
-        let now = google.configuration.time.nowMilliseconds()
-        let unique = try google.historyID(of: address)
-        return Array(
+    /// - Parameter unique: makes the Message-ID the only one.
+    static func message(_ subject: String, _ address: String, at now: Int64, unique: UInt64) -> [UInt8] {
+        Array(
             """
             From: Emulator <emulator@example.org>\r
             To: <\(address)>\r
@@ -103,14 +104,13 @@ extension EmulatorCommand {
     }
 }
 
-extension GoogleEmulator {
+extension RequestStats {
     /// The counters in lines of `name value`.
-    var statsText: String {
-        let stats = stats
-        var lines = stats.requests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-        lines += stats.statuses.sorted { $0.key < $1.key }.map { "status \($0.key) \($0.value)" }
-        lines += stats.units.sorted { $0.key < $1.key }.map { "units \($0.key) \($0.value)" }
-        lines.append("in flight at most \(stats.concurrentMax)")
+    func text(_ faults: FaultRegistry) -> String {
+        var lines = requests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        lines += statuses.sorted { $0.key < $1.key }.map { "status \($0.key) \($0.value)" }
+        lines += units.sorted { $0.key < $1.key }.map { "units \($0.key) \($0.value)" }
+        lines.append("in flight at most \(concurrentMax)")
         lines.append("faults armed \(faults.active.count), struck \(faults.struck)")
         if let seed = faults.randomSeed { lines.append("random faults with seed \(seed)") }
         return lines.joined(separator: "\n")

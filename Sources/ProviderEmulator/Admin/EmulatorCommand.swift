@@ -9,7 +9,14 @@ public enum EmulatorCommand: Sendable, Hashable {
     case delete(id: String)
     /// Takes UNREAD off.
     case read(id: String)
+    /// To a folder, by well-known name or path (Outlook).
+    case move(id: String, folder: String)
+    /// A label, or a folder by its path (Outlook).
     case createLabel(name: String)
+    /// By path; the new name is a name only (Outlook).
+    case renameFolder(path: String, name: String)
+    /// With all that is in it (Outlook).
+    case deleteFolder(path: String)
     /// So many random changes.
     case live(steps: Int)
     case fault(Fault)
@@ -30,13 +37,16 @@ public enum EmulatorCommand: Sendable, Hashable {
     public static let helpText = """
         new [SUBJECT]               a message arrives
         read ID | trash ID | untrash ID | delete ID
-        label ID +LABEL -LABEL …    change labels (label ids)
-        mklabel NAME                make a label
+        label ID +LABEL -LABEL …    change labels (label ids); in Outlook UNREAD, STARRED, IMPORTANT, categories
+        mklabel NAME                make a label; in Outlook a folder, by its path
+        move ID FOLDER              Outlook: to a well-known folder (archive) or a path (Inbox/Projects)
+        rmfolder PATH               Outlook: remove a folder with all that is in it
+        mvfolder PATH=NAME          Outlook: rename a folder
         live [N]                    N random changes
         ls [N]                      the newest N messages
         fault ENDPOINT RESPONSE [match=TEXT] [mailbox=ADDRESS] [times=N|ever] [skip=N]
         fault clear                 end all faults
-        expire-history              every history id given so far is too old
+        expire-history              every history id, or delta link, given so far is too old
         expire-tokens               access tokens end; refreshing works
         revoke                      the user withdraws the grant
         stats                       requests, units, faults
@@ -57,6 +67,10 @@ public enum EmulatorCommand: Sendable, Hashable {
         case "delete": return .delete(id: try id(rest, name))
         case "label": return try label(rest)
         case "mklabel" where !rest.isEmpty: return .createLabel(name: rest.joined(separator: " "))
+        case "move" where rest.count >= 2:
+            return .move(id: rest[0], folder: rest.dropFirst().joined(separator: " "))
+        case "rmfolder" where !rest.isEmpty: return .deleteFolder(path: rest.joined(separator: " "))
+        case "mvfolder": return try renaming(rest)
         case "live": return .live(steps: try count(rest, name, default: 1))
         case "ls": return .list(count: try count(rest, name, default: 10))
         case "fault": return try fault(rest)
@@ -90,6 +104,12 @@ public enum EmulatorCommand: Sendable, Hashable {
         return .label(
             id: id, add: changes.filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) },
             remove: changes.filter { $0.hasPrefix("-") }.map { String($0.dropFirst()) })
+    }
+
+    private static func renaming(_ words: [String]) throws(Invalid) -> EmulatorCommand {
+        let parts = words.joined(separator: " ").split(separator: "=", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { throw Invalid(description: "mvfolder takes PATH=NAME") }
+        return .renameFolder(path: parts[0], name: parts[1])
     }
 
     private static func fault(_ words: [String]) throws(Invalid) -> EmulatorCommand {

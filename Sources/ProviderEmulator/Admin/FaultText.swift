@@ -2,8 +2,11 @@
 ///
 /// ENDPOINT: `gmail` (any method), a method (`profile`, `list`, `get`, `history`, `labels`, `modify`, `trash`,
 /// `delete`), `batch`, `token`, `revoke`, `jwks`.
-/// RESPONSE: a status (`503`), a Gmail error (``GmailError/named``), a token error (``OAuthError/named``), or one of
-/// `html502`, `garbage`, `drop`, `lose-answer`, `stall`, `empty-page`, `expire-token`, `delay:MS`, `truncate:BYTES`,
+/// At Microsoft: `graph` (any call), `me`, `folders`, `folder`, `child-folders`, `folders-delta`, `messages`, `delta`,
+/// `message`, `batch`, `token`.
+/// RESPONSE: a status (`503`), an error of Gmail (``GmailError/named``), Graph (``GraphError/named``) or a token
+/// endpoint (``OAuthError/named``, ``MicrosoftOAuthError/named``), an odd page of Graph (``GraphPageFault/named``,
+/// `foreign:ORIGIN`), `graph-wait:SECONDS` (429 with `Retry-After`), or one of `html502`, `garbage`, `drop`, `lose-answer`, `stall`, `empty-page`, `expire-token`, `delay:MS`, `truncate:BYTES`, `cut:BYTES`,
 /// `oversized:BYTES`, `drip:BYTES:MS`, `lifetime:SECONDS`, `scopes:SCOPE,…`, `redirect:URL`, `retry-after:TIME`.
 enum FaultText {
     struct Invalid: Error, Equatable {
@@ -15,7 +18,10 @@ enum FaultText {
         "get": .gmail(.messagesGet), "history": .gmail(.historyList), "labels": .gmail(.labelsList),
         "label": .gmail(.labelsGet), "modify": .gmail(.messagesModify), "batch-modify": .gmail(.messagesBatchModify),
         "trash": .gmail(.messagesTrash), "untrash": .gmail(.messagesUntrash), "delete": .gmail(.messagesDelete),
-        "batch": .batch, "token": .token, "revoke": .revoke, "jwks": .jwks,
+        "batch": .batch, "token": .token, "revoke": .revoke, "jwks": .jwks, "graph": .anyGraph, "me": .graph(.me),
+        "folders": .graph(.foldersList), "folder": .graph(.foldersGet), "child-folders": .graph(.childFoldersList),
+        "folders-delta": .graph(.foldersDelta), "messages": .graph(.messagesList), "delta": .graph(.messagesDelta),
+        "message": .graph(.messagesGet),
     ]
 
     private static let plain: [String: FaultResponse] = [
@@ -52,6 +58,9 @@ enum FaultText {
         if let known = plain[text] { return known }
         if let error = GmailError.named[text] { return .error(error) }
         if let error = OAuthError.named[text] { return .oauthError(error) }
+        if let error = GraphError.named[text] { return .graphError(error) }
+        if let error = MicrosoftOAuthError.named[text] { return .microsoftError(error) }
+        if let fault = GraphPageFault.named[text] { return .page(fault) }
         if let status = Int(text) { return (100...599).contains(status) ? .status(status) : nil }
         let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
         return parts.count == 2 ? response(parts[0], argument: parts[1]) : nil
@@ -61,6 +70,10 @@ enum FaultText {
         let number = Int(argument).flatMap { $0 >= 0 ? $0 : nil }
         switch name {
         case "delay": return number.map { .delay(.milliseconds($0)) }
+        case "cut": return number.map { .cut(bytes: $0) }
+        case "foreign": return .page(.foreignLink(argument))
+        case "graph-wait":
+            return number.map { .graphError(GraphError(429, "TooManyRequests", "Wait.", retryAfterSeconds: $0)) }
         case "truncate": return number.map { .truncate(bytes: $0) }
         case "oversized": return number.map { .oversized(bytes: $0) }
         case "lifetime": return number.map { .shortLifetime(seconds: $0) }

@@ -99,7 +99,8 @@ public final class FaultRegistry: Sendable {
         guard covers(fault.endpoint, endpoint) else { return false }
         if let wanted = fault.mailbox, wanted.lowercased() != mailbox?.lowercased() { return false }
         guard let text = fault.match else { return true }
-        return target.contains(text)
+        // Clients may encode what stands in a path.
+        return target.contains(text) || PercentCoding.decode(target, plusIsSpace: false).contains(text)
     }
 
     private static func covers(_ aimed: FaultEndpoint, _ endpoint: FaultEndpoint) -> Bool {

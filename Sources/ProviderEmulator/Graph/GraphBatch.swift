@@ -82,7 +82,9 @@ struct GraphBatch: Sendable {
             seed: configuration.seed, stream: TextHash.of(parts.map(\.id).joined().utf8) &+ UInt64(parts.count))
         let ordered = configuration.microsoft.shufflesBatchAnswers ? parts.shuffled(using: &random) : parts
         let answers = ordered.compactMap { part in replies[part.id.lowercased()].map { Self.write(part.id, $0) } }
-        let body = Array("{\"responses\":[".utf8) + answers.joined(separator: ",".utf8) + Array("]}".utf8)
+        var body = Array("{\"responses\":".utf8)
+        body.append(array: answers)
+        body += "}".utf8
         var reply = EmulatorReply(status: 200, contentType: "application/json", body: body)
         reply.delivery = replies.values.first { $0.delivery != .whole }?.delivery ?? .whole
         return reply

@@ -18,9 +18,21 @@ struct GraphPage: Sendable {
         }
         var body = json.bytes
         body.removeLast()
-        body += ",\"value\":[".utf8
-        body += items.joined(separator: ",".utf8)
-        body += "]}".utf8
+        body += ",\"value\":".utf8
+        body.append(array: items)
+        body += "}".utf8
         return EmulatorReply(status: 200, contentType: EmulatorReply.graphType, body: body)
+    }
+}
+
+extension [UInt8] {
+    /// Appends a JSON array of elements that are written already.
+    mutating func append(array elements: [[UInt8]]) {
+        append(UInt8(ascii: "["))
+        for (index, element) in elements.enumerated() {
+            if index > 0 { append(UInt8(ascii: ",")) }
+            append(contentsOf: element)
+        }
+        append(UInt8(ascii: "]"))
     }
 }

@@ -20,6 +20,8 @@ public enum GraphPageFault: Sendable, Hashable {
     /// The first entry has values of wrong types, or no id.
     case wrongTypes
     case missingID
+    /// The entry with this id has values of wrong types, whenever it is there.
+    case damagedItem(id: String)
     /// Neither nextLink nor deltaLink.
     case noLink
     /// Both.
@@ -73,6 +75,10 @@ extension GraphCall {
             page.deltaLink = page.deltaLink?.replacing(request.origin, with: origin)
         case .wrongTypes, .missingID:
             if let item = fault.malformedItem { page.items = [item] + page.items.dropFirst() }
+        case .damagedItem(let id):
+            let key = Array("\"id\":\"\(id)\"".utf8)
+            let damaged = Array("{\"id\":\"\(id)\",\"subject\":[\"x\"],\"isRead\":\"maybe\"}".utf8)
+            page.items = page.items.map { $0.firstRange(of: key) == nil ? $0 : damaged }
         case .noLink:
             page.nextLink = nil
             page.deltaLink = nil

@@ -105,8 +105,7 @@ extension GraphCall {
         _ folder: OutlookFolder, _ mailbox: OutlookMailbox, _ query: GraphQuery, isTyped: Bool, context: String? = nil
     ) -> [UInt8] {
         var json = JSONText(reserving: 512)
-        let matching = folder.isSearch ? mailbox.searchResults(folder) : []
-        let total = folder.isSearch ? matching.count : folder.order.count
+        let total = folder.isSearch ? mailbox.treeFolders.reduce(0) { $0 + $1.unread } : folder.order.count
         json.object { json in
             if let context { json.field("@odata.context", context) }
             if folder.isSearch {
@@ -135,10 +134,8 @@ extension GraphCall {
 }
 
 extension OutlookMailbox {
-    /// What a search folder shows: the unread messages of the tree, in the order of a listing.
-    func searchResults(_ folder: OutlookFolder) -> [ListPosition] {
-        messages.values.filter { !$0.properties.isRead && isInTree($0.folder) }.map(\.position).sorted()
-    }
+    /// What a search folder shows: the unread messages of the tree, oldest first.
+    var searchResults: [ListPosition] { positions.filter { messages[$0.key]?.properties.isRead == false } }
 }
 
 extension PercentCoding {

@@ -45,9 +45,9 @@ extension GraphCall {
         var places: [ListPosition]
         if let name = route.folder {
             let folder = try folder(name, mailbox)
-            places = folder.isSearch ? mailbox.searchResults(folder) : folder.order
+            places = folder.isSearch ? mailbox.searchResults : folder.order
         } else {
-            places = mailbox.messages.values.filter { mailbox.isInTree($0.folder) }.map(\.position).sorted()
+            places = mailbox.positions
         }
         if let from = query.receivedFrom { places.removeAll { $0.date < from } }
         if let before = query.receivedBefore { places.removeAll { $0.date >= before } }

@@ -36,7 +36,7 @@ extension GraphCall {
     private func entries(
         _ folder: OutlookFolder, _ mailbox: OutlookMailbox, _ token: inout DeltaToken
     ) -> (told: [MessageChangeSet.Entry], isLast: Bool) {
-        if folder.isSearch { return (searchEntries(folder, mailbox, token), true) }
+        if folder.isSearch { return (searchEntries(mailbox, token), true) }
         let changes = MessageChangeSet(
             since: token.since, until: token.until, usesImmutableIDs: preference.usesImmutableIDs,
             isNewestFirst: token.query.isNewestFirst ?? false)
@@ -57,11 +57,9 @@ extension GraphCall {
     }
 
     /// A search folder tells its contents once: duplicates of what is in other folders.
-    private func searchEntries(
-        _ folder: OutlookFolder, _ mailbox: OutlookMailbox, _ token: DeltaToken
-    ) -> [MessageChangeSet.Entry] {
+    private func searchEntries(_ mailbox: OutlookMailbox, _ token: DeltaToken) -> [MessageChangeSet.Entry] {
         guard token.since == 0 else { return [] }
-        return mailbox.searchResults(folder).compactMap { mailbox.messages[$0.key] }.map { .present($0, isNew: true) }
+        return mailbox.searchResults.compactMap { mailbox.messages[$0.key] }.map { .present($0, isNew: true) }
     }
 
     private func isWanted(_ entry: MessageChangeSet.Entry, _ query: GraphQuery) -> Bool {

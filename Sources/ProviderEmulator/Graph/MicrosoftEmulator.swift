@@ -102,14 +102,17 @@ public final class MicrosoftEmulator: Sendable {
         try change(id, in: address) { mailbox, key throws(EmulatorError) in try mailbox.delete(key) }
     }
 
+    /// Marks a message as read or unread.
     public func setRead(_ id: String, _ isRead: Bool, in address: String) throws(EmulatorError) {
         try set(id, in: address) { $0.isRead = isRead }
     }
 
+    /// Flags a message, marks it as done, or takes the flag off.
     public func setFlag(_ id: String, _ flag: OutlookProperties.Flag, in address: String) throws(EmulatorError) {
         try set(id, in: address) { $0.flag = flag }
     }
 
+    /// Sets how important a message is; `high` is what counts as important.
     public func setImportance(_ id: String, _ importance: OutlookProperties.Importance, in address: String)
         throws(EmulatorError)
     {
@@ -136,8 +139,7 @@ public final class MicrosoftEmulator: Sendable {
     /// The immutable ids of all messages in the tree, oldest first.
     public func messageIDs(of address: String) throws(EmulatorError) -> [String] {
         try box(address).read { mailbox in
-            mailbox.messages.values.filter { mailbox.isInTree($0.folder) }.map(\.position).sorted()
-                .map { mailbox.immutableID($0.key) }
+            mailbox.positions.map { mailbox.immutableID($0.key) }
         }
     }
 
@@ -203,16 +205,11 @@ extension OutlookMailbox {
     }
 
     func truth(_ message: OutlookMessage) -> OutlookMessageTruth {
-        let properties = message.properties
-        var labels = properties.categories + [label(of: message.folder)]
-        if !properties.isRead { labels.append("UNREAD") }
-        if properties.flag == .flagged { labels.append("STARRED") }
-        if properties.importance == .high { labels.append("IMPORTANT") }
-        return OutlookMessageTruth(
+        OutlookMessageTruth(
             id: immutableID(message.key), conversationID: GraphMessage.conversationID(message, salt),
             folderID: id(ofFolder: message.folder), folder: label(of: message.folder),
-            isInTree: isInTree(message.folder), labels: Set(labels).sorted(), receivedAt: message.receivedAt,
-            properties: properties, rawSHA256: HexID.text(SHA256.hash(data: message.content.bytes)))
+            isInTree: isInTree(message.folder), labels: labels(of: message), receivedAt: message.receivedAt,
+            properties: message.properties, rawSHA256: HexID.text(SHA256.hash(data: message.content.bytes)))
     }
 }
 

@@ -55,17 +55,23 @@ public struct EmulatedMessage: Sendable, Hashable {
 extension ProviderEmulator {
     /// A mailbox that was created before.
     public func mailbox(_ address: String, at provider: ProviderKind) -> any EmulatedMailbox {
-        GmailMailbox(google: google, address: address)
+        switch provider {
+        case .google: GoogleMailbox(google: google, address: address)
+        case .microsoft: MicrosoftMailbox(microsoft: microsoft, address: address)
+        }
     }
 
     /// Creates an empty mailbox.
     public func createMailbox(_ address: String, at provider: ProviderKind) throws -> any EmulatedMailbox {
-        try google.createMailbox(address)
+        switch provider {
+        case .google: try google.createMailbox(address)
+        case .microsoft: try microsoft.createMailbox(address)
+        }
         return mailbox(address, at: provider)
     }
 }
 
-struct GmailMailbox: EmulatedMailbox {
+struct GoogleMailbox: EmulatedMailbox {
     let google: GoogleEmulator
     let address: String
     var provider: ProviderKind { .google }
@@ -99,5 +105,55 @@ struct GmailMailbox: EmulatedMailbox {
 
     private func set(_ label: String, _ isThere: Bool, on id: String) throws {
         try google.modify(id, in: address, add: isThere ? [label] : [], remove: isThere ? [] : [label])
+    }
+}
+
+struct MicrosoftMailbox: EmulatedMailbox {
+    let microsoft: MicrosoftEmulator
+    let address: String
+    var provider: ProviderKind { .microsoft }
+
+    func load(_ generator: MailboxGenerator) throws { try microsoft.load(generator, into: address) }
+    func load(mbox path: String) async throws { try await microsoft.load(mbox: path, into: address) }
+    func deliver(_ bytes: [UInt8]) throws -> String { try microsoft.deliver(bytes, to: address) }
+    func setRead(_ id: String, _ isRead: Bool) throws { try microsoft.setRead(id, isRead, in: address) }
+
+    func setStarred(_ id: String, _ isStarred: Bool) throws {
+        try microsoft.setFlag(id, isStarred ? .flagged : .notFlagged, in: address)
+    }
+
+    func trash(_ id: String) throws { try microsoft.trash(id, in: address) }
+    func restore(_ id: String) throws { try microsoft.move(id, to: "inbox", in: address) }
+    func delete(_ id: String) throws { try microsoft.delete(id, in: address) }
+    func grant() throws -> TokenGrant { try microsoft.grant(address) }
+    func expireAccessTokens() { microsoft.expireAccessTokens(of: address) }
+    func expireCursors() throws { try microsoft.expireDelta(of: address) }
+    /// Links within a round and at its end are of one kind.
+    func expirePages() throws { try microsoft.expireDelta(of: address) }
+
+    func messages() throws -> [EmulatedMessage] {
+        let outside = try foldersOutOfScope()
+        return try microsoft.snapshot(address).values.filter(\.isInTree).map { message in
+            EmulatedMessage(
+                id: message.id, threadID: message.conversationID, date: message.receivedAt, labels: message.labels,
+                isInScope: !outside.contains(message.folderID))
+        }
+    }
+
+    /// Folders whose mail is not received, and all that lies in them.
+    private func foldersOutOfScope() throws -> Set<String> {
+        let names: Set = [
+            "deleteditems", "junkemail", "drafts", "outbox", "conversationhistory", "syncissues",
+            "recoverableitemsdeletions",
+        ]
+        let folders = try microsoft.folders(of: address)
+        var outside = Set(
+            folders.filter { $0.isHidden || $0.isSearch || names.contains($0.wellKnownName ?? "") }.map(\.id))
+        var known = 0
+        while outside.count > known {
+            known = outside.count
+            outside.formUnion(folders.filter { outside.contains($0.parentID) }.map(\.id))
+        }
+        return outside
     }
 }

@@ -5,6 +5,10 @@ public struct MailboxActivity: Sendable {
     public enum Change: Sendable, Hashable, CustomStringConvertible {
         case delivered(String)
         case labelled(String, added: [String], removed: [String])
+        /// To another folder, which Outlook has.
+        case moved(String, folder: String)
+        /// What became of a folder, which Outlook has.
+        case folder(String, String)
         case trashed(String)
         case deleted(String)
 
@@ -13,15 +17,17 @@ public struct MailboxActivity: Sendable {
             case .delivered(let id): "new \(id)"
             case .labelled(let id, let added, let removed):
                 "label \(id)" + added.map { " +\($0)" }.joined() + removed.map { " -\($0)" }.joined()
+            case .moved(let id, let folder): "move \(id) to \(folder)"
+            case .folder(let what, let folder): "folder \(folder) \(what)"
             case .trashed(let id): "trash \(id)"
             case .deleted(let id): "delete \(id)"
             }
         }
     }
 
-    private let address: String
+    let address: String
     private let mail: MailboxGenerator
-    private var random: SeededRandom
+    var random: SeededRandom
     private var delivered = 0
 
     public init(address: String, seed: UInt64) {
@@ -46,10 +52,14 @@ public struct MailboxActivity: Sendable {
     }
 
     private mutating func deliver(_ google: GoogleEmulator) throws(EmulatorError) -> Change {
+        let (mail, isSent) = nextMail(now: google.configuration.time.now())
+        return .delivered(try google.deliver(mail, to: address, labels: isSent ? ["SENT"] : ["INBOX", "UNREAD"]))
+    }
+
+    /// The next message, and whether the user sent it: one in ten.
+    mutating func nextMail(now: Int64) -> (raw: [UInt8], isSent: Bool) {
         delivered += 1
-        let dated = RawMessage(mail.bytes(at: delivered)).redated(google.configuration.time.now())
-        let labels = random.chance(0.1) ? ["SENT"] : ["INBOX", "UNREAD"]
-        return .delivered(try google.deliver(dated, to: address, labels: labels))
+        return (RawMessage(mail.bytes(at: delivered)).redated(now), random.chance(0.1))
     }
 
     private mutating func label(_ id: String, _ google: GoogleEmulator) throws(EmulatorError) -> Change {

@@ -36,6 +36,8 @@ public enum EmulatorError: Error, Sendable, Hashable, CustomStringConvertible {
     /// By name, id or path; also a folder that cannot be changed in the way asked for.
     case noFolder(String)
     case folderExists(String)
+    /// The other provider has it.
+    case unsupported(String)
     /// A message must have a header.
     case notAMessage(String)
     case unreadableFile(path: String, reason: String)
@@ -49,6 +51,7 @@ public enum EmulatorError: Error, Sendable, Hashable, CustomStringConvertible {
         case .labelExists(let name): "the mailbox has a label named \(name) already"
         case .noFolder(let name): "the mailbox has no folder \(name) with which this can be done"
         case .folderExists(let name): "there is a folder named \(name) already"
+        case .unsupported(let what): "this provider has no such thing: \(what)"
         case .notAMessage(let reason): "this is not a message: \(reason)"
         case .unreadableFile(let path, let reason): "cannot read \(path): \(reason)"
         }

@@ -7,12 +7,6 @@ extension OutlookMailbox {
         ("conversationhistory", "Conversation History"),
     ]
 
-    /// Roles, in the terms of mail events.
-    private static let roles = [
-        "inbox": "INBOX", "drafts": "DRAFT", "sentitems": "SENT", "deleteditems": "TRASH", "junkemail": "SPAM",
-        "archive": "ARCHIVE", "outbox": "OUTBOX",
-    ]
-
     mutating func makeStandardFolders() {
         makeFolder("Top of Information Store", in: Self.rootKey, wellKnownName: "msgfolderroot")
         for (wellKnownName, name) in Self.standardFolders {
@@ -87,12 +81,7 @@ extension OutlookMailbox {
         if let item = ItemID(name, salt: salt), item.kind == .folder { return folders[item.key] }
         let wellKnown = name.lowercased() == "root" ? "msgfolderroot" : name.lowercased()
         if let folder = folders.values.first(where: { $0.wellKnownName == wellKnown }) { return folder }
-        var parent = Self.rootKey
-        for part in name.split(separator: "/") {
-            guard let next = children(of: parent).first(where: { $0.name == part }) else { return nil }
-            parent = next.key
-        }
-        return parent == Self.rootKey ? nil : folders[parent]
+        return folders.values.first { $0.key != Self.rootKey && path(of: $0.key) == name }
     }
 
     /// Folders directly below one, as they are listed.
@@ -100,16 +89,20 @@ extension OutlookMailbox {
         folders.values.filter { $0.parent == key && $0.key != key }.sorted { ($0.name, $0.key) < ($1.name, $1.key) }
     }
 
-    func id(ofFolder key: Int) -> String { ItemID(key: key, kind: .folder).text(salt: salt) }
-
-    /// Display names from below the root, joined with `/`.
-    func path(of key: Int) -> String {
-        ancestors(of: key).reversed().compactMap { folders[$0]?.name }.joined(separator: "/")
+    /// Folders below the root that hold messages, in the order of their keys.
+    var treeFolders: [OutlookFolder] {
+        folders.values.filter { !$0.isSearch && isInTree($0.key) }.sorted { $0.key < $1.key }
     }
 
-    /// The folder's role, or its path.
-    func label(of key: Int) -> String {
-        folders[key]?.wellKnownName.flatMap { Self.roles[$0] } ?? path(of: key)
+    /// Where all messages of the tree are, oldest first.
+    var positions: [ListPosition] { treeFolders.flatMap(\.order).sorted() }
+
+    func id(ofFolder key: Int) -> String { ItemID(key: key, kind: .folder).text(salt: salt) }
+
+    /// Display names from below the root, joined with `/`; in a name `/` is written `\/` and `\` is written `\\`.
+    func path(of key: Int) -> String {
+        ancestors(of: key).reversed().compactMap { folders[$0]?.name }
+            .map { $0.replacing("\\", with: "\\\\").replacing("/", with: "\\/") }.joined(separator: "/")
     }
 
     /// Whether the root leads to the folder.
@@ -130,7 +123,7 @@ extension OutlookMailbox {
     }
 
     private func checkName(_ name: String, in parent: Int) throws(EmulatorError) {
-        guard folders[parent] != nil, !name.isEmpty, !name.contains("/") else { throw .noFolder(name) }
+        guard folders[parent] != nil, !name.isEmpty else { throw .noFolder(name) }
         if children(of: parent).contains(where: { $0.name.lowercased() == name.lowercased() }) {
             throw .folderExists(name)
         }

@@ -4,6 +4,7 @@ public struct OutlookProperties: Sendable, Hashable {
     public enum Flag: String, Sendable, Hashable, CaseIterable {
         case notFlagged, complete, flagged
     }
+    /// importance of the schema.
     public enum Importance: String, Sendable, Hashable, CaseIterable {
         case low, normal, high
     }
@@ -29,11 +30,12 @@ public struct OutlookMessageTruth: Sendable, Hashable {
     public var id: String
     public var conversationID: String
     public var folderID: String
-    /// The folder's role (`INBOX`, `SENT`, `DRAFT`, `TRASH`, `SPAM`, `ARCHIVE`, `OUTBOX`) or else its path.
+    /// The folder's role (`INBOX`, `SENT`, `DRAFT`, `TRASH`, `SPAM`, `ARCHIVE`) or else its path, as a label.
     public var folder: String
     /// False when no folder of the tree leads to it: for its user the message is gone.
     public var isInTree: Bool
-    /// Sorted: ``folder``, categories, and `UNREAD`, `STARRED` and `IMPORTANT` where they apply.
+    /// Sorted: ``folder``, categories, and `UNREAD`, `STARRED` and `IMPORTANT` where they apply. A path or category that
+    /// would be taken for another label is marked: `folder:…`, `category:…`.
     public var labels: [String]
     /// Unix seconds.
     public var receivedAt: Int64
@@ -47,7 +49,7 @@ public struct OutlookFolderTruth: Sendable, Hashable {
     public var id: String
     public var parentID: String
     public var name: String
-    /// Names from the top of the tree, joined with `/`.
+    /// Names from the top of the tree, joined with `/`; in a name `/` is written `\/` and `\` is written `\\`.
     public var path: String
     /// `inbox`, `sentitems` …
     public var wellKnownName: String?

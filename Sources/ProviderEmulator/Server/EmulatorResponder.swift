@@ -70,7 +70,7 @@ final class EmulatorResponder: HTTPResponder {
     private func admin(_ request: EmulatorRequest, _ context: ConnectionContext) async -> EmulatorReply {
         guard context.isLoopback else { return .text("the admin API is for loopback clients\n", status: 403) }
         guard let issuer = issuer.withLock({ $0 }) else { return .text("still starting\n", status: 503) }
-        return await AdminAPI(google: google, issuer: issuer).respond(to: request)
+        return await AdminAPI(google: google, microsoft: graph.microsoft, issuer: issuer).respond(to: request)
     }
 
     private func keys(_ request: EmulatorRequest) async -> EmulatorReply? {

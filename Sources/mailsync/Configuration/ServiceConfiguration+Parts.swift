@@ -7,12 +7,16 @@ import MailAPI
 import MailDispatch
 import MailModel
 import MailSync
+import OutlookProvider
 
 /// The configuration, in the terms of the parts it configures.
 extension ServiceConfiguration {
     /// The adapters: nothing but this knows which providers there are.
     func providers(over transport: HTTPTransport, time: any TimeSource, logger: Logger) -> [any MailProvider] {
-        [GmailProvider(configuration: gmail, transport: transport, time: time, logger: logger)]
+        [
+            GmailProvider(configuration: gmail, transport: transport, time: time, logger: logger),
+            OutlookProvider(configuration: outlook, transport: transport, time: time, logger: logger),
+        ]
     }
 
     /// Our registrations with the providers that have credentials.
@@ -27,7 +31,17 @@ extension ServiceConfiguration {
 
     /// Each provider's quota, in its own units.
     func budgets(time: any TimeSource) -> [ProviderKind: Budgets] {
-        [.google: Budgets(limits: google.quota, time: time)]
+        [
+            .google: Budgets(limits: google.quota, time: time),
+            .microsoft: Budgets(limits: microsoft.quota, time: time),
+        ]
+    }
+
+    private var outlook: OutlookConfiguration {
+        var outlook = OutlookConfiguration()
+        outlook.apiURL = microsoft.apiURL
+        outlook.headers = eventHeaders
+        return outlook
     }
 
     private var gmail: GmailConfiguration {
@@ -107,6 +121,15 @@ extension ServiceConfiguration.Google {
 }
 
 extension ServiceConfiguration.Microsoft {
+    /// Requests per minute that all accounts of one application share: Graph's global limit is 130,000 in ten seconds.
+    private static let projectRequestsPerMinute = 780_000
+
+    var quota: QuotaLimits {
+        QuotaLimits(
+            accountPerMinute: requestsPerMinute,
+            projectPerMinute: max(requestsPerMinute, Self.projectRequestsPerMinute))
+    }
+
     /// The variables without which no account can be connected.
     var missingVariables: [String] {
         [("MICROSOFT_CLIENT_ID", clientID), ("MICROSOFT_CLIENT_SECRET", clientSecret)].filter { $0.1 == nil }.map(\.0)

@@ -2,6 +2,7 @@ import Accounts
 import Foundation
 import GmailProvider
 import MailModel
+import OutlookProvider
 
 /// The configuration of `mailsync serve`, checked.
 struct ServiceConfiguration: Sendable, CustomStringConvertible {
@@ -70,6 +71,7 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
         var clientSecret: String?
         var apiURL: String
         var tokenURL: String
+        var requestsPerMinute: Int
     }
 
     /// Without the secrets that showing every property would show; whoever holds a configuration may be logged.
@@ -172,7 +174,10 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
             clientID: read.optional("MICROSOFT_CLIENT_ID"), clientSecret: read.optional("MICROSOFT_CLIENT_SECRET"),
             apiURL: read.url("GRAPH_API_URL", default: "https://graph.microsoft.com/v1.0"),
             tokenURL: read.url(
-                "MICROSOFT_TOKEN_URL", default: "https://login.microsoftonline.com/common/oauth2/v2.0/token"))
+                "MICROSOFT_TOKEN_URL", default: "https://login.microsoftonline.com/common/oauth2/v2.0/token"),
+            requestsPerMinute: read.integer(
+                "GRAPH_REQUESTS_PER_MINUTE", default: OutlookConfiguration.requestsPerTenMinutes / 10,
+                in: 60...1_000_000_000))
     }
 
     private static func file(_ variable: String, _ read: inout SettingReader) -> String? {

@@ -59,6 +59,7 @@ struct Setting: Sendable {
         Setting(
             "MICROSOFT_TOKEN_URL", "https://login.microsoftonline.com/common/oauth2/v2.0/token",
             "Microsoft's token endpoint"),
+        Setting("GRAPH_REQUESTS_PER_MINUTE", "1000", "requests to Graph per account and minute"),
         Setting("SYNC_INTERVAL", "30s", "time between passes of an idle account"),
         Setting("VERIFY_INTERVAL", "7d", "time between verifications of an account in the background; 0s: none"),
         Setting("EVENT_HEADERS", "the usual fourteen", "headers carried in events, comma-separated, or all"),

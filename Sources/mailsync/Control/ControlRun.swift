@@ -1,3 +1,4 @@
+import Accounts
 import Foundation
 import Logging
 import MailModel
@@ -26,10 +27,21 @@ struct ControlRun: Sendable {
         return try await standalone(command, show)
     }
 
+    private func openContext() throws -> ControlContext {
+        do {
+            return try ControlContext(standalone: configuration, time: SystemTime(), logger: logger)
+        } catch DataDirectoryLockFailure.held(let directory, let pid) {
+            let holder = pid.map { "process \($0)" } ?? "another process"
+            throw ControlProblem(
+                message: "\(directory) is held by \(holder), which takes no commands now: a service that starts or "
+                    + "ends, or another command; try again when it is done")
+        }
+    }
+
     private func standalone<Command: ControlCommand>(
         _ command: Command, _ show: @escaping @Sendable (Command.Line) -> Void
     ) async throws -> Command.Result {
-        let context = try ControlContext(standalone: configuration, time: SystemTime(), logger: logger)
+        let context = try openContext()
         let work = CommandWork { try await command.run(in: context) { show($0) } }
         let group = ServiceGroup(
             configuration: .init(

@@ -43,7 +43,8 @@ struct OperatorOptions: ParsableArguments {
     ) {
         // What was read from JSON can be written as JSON.
         let bytes = json ? (try? message.bytes()) ?? [] : Array((text() + "\n").utf8)
-        FileHandle.standardOutput.write(Data(bytes))
+        // Who reads no more has seen enough.
+        try? FileHandle.standardOutput.write(contentsOf: Data(bytes))
     }
 
     private func configure() async throws -> (ServiceConfiguration, Logger) {

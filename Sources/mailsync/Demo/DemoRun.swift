@@ -45,7 +45,10 @@ struct DemoRun: Sendable {
             if !keep { try? FileManager.default.removeItem(atPath: directory) }
         }
         let logger = LogSettings(level: .warning, json: false).logger("demo")
-        let emulator = try await ProviderEmulator.start(.init(), logger: logger)
+        var configuration = EmulatorConfiguration()
+        // What one mailbox may ask of Graph would be used up in a minute of passes every second.
+        configuration.microsoft.requestsPerTenMinutesMax = 0
+        let emulator = try await ProviderEmulator.start(configuration, logger: logger)
         let mailbox = try await makeMailbox(emulator)
         let service = try await makeService(directory, emulator, logger)
         let agreed = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -84,6 +87,9 @@ struct DemoRun: Sendable {
             "DATA_DIR": directory, "HTTP_PORT": "0", "BETTER_AUTH_JWKS_URL": emulator.jwksURL,
             "GOOGLE_CLIENT_ID": OAuthConfiguration().clientID,
             "GOOGLE_CLIENT_SECRET": OAuthConfiguration().clientSecret,
+            "MICROSOFT_CLIENT_ID": MicrosoftConfiguration().clientID,
+            "MICROSOFT_CLIENT_SECRET": MicrosoftConfiguration().clientSecret, "GRAPH_API_URL": emulator.graphURL,
+            "MICROSOFT_TOKEN_URL": emulator.microsoftTokenURL, "GRAPH_REQUESTS_PER_MINUTE": "1000000000",
             "GMAIL_API_URL": emulator.baseURL, "GOOGLE_TOKEN_URL": emulator.tokenURL,
             "GOOGLE_REVOKE_URL": emulator.revokeURL, "GMAIL_UNITS_PER_MINUTE": "1000000000", "SYNC_INTERVAL": "1s",
             "DISK_RESERVE": "0%",

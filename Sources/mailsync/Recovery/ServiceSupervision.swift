@@ -1,5 +1,6 @@
 import Accounts
 import Logging
+import MailAPI
 import MailDispatch
 import MailModel
 import MailRecovery
@@ -10,6 +11,7 @@ import MailSync
 struct ServiceSupervision: UserSupervision {
     let manager: SyncManager
     let dispatcher: OutboxDispatcher
+    let events: EventFeed
 
     func suspend(_ user: UserID, because reason: String) async {
         await dispatcher.hold(user)
@@ -21,6 +23,7 @@ struct ServiceSupervision: UserSupervision {
     func resume(_ user: UserID) async {
         await manager.resume(user)
         await dispatcher.release(user)
+        events.committed(user)
     }
 }
 

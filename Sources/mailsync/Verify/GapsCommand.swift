@@ -108,7 +108,9 @@ struct GapsCommand: ControlCommand {
                 try keys.reduce(0) { try $0 + transaction.retryGaps($1, id, at: now) }
             }
         }
-        for key in keys { _ = await context.running?.manager.wake(user: user, provider: key.provider, inbox: key.inbox) }
+        for key in keys {
+            _ = await context.running?.manager.wake(user: user, provider: key.provider, inbox: key.inbox)
+        }
         return Result(action: action, messages: count)
     }
 

@@ -53,8 +53,8 @@ actor UserVerifications: ServiceLifecycle.Service {
 
     private func start(_ user: UserID, _ accounts: [AccountKey], repairs: Bool) {
         let options = VerificationOptions(againstProvider: true, repairs: repairs, accounts: accounts)
-        // Owned by `states`; cancelled and awaited by `run`.
         states[user] = .running(
+            // owner: `states`; cancelled and awaited by `run`.
             Task {
                 do {
                     states[user] = .finished(.success(try await verifier.verify(user, options)))

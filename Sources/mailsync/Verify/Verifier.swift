@@ -8,9 +8,10 @@ import MailSync
 /// Verifies users, one at a time: proves that log, current state, counters, outbox, stream and provider agree, and heals
 /// what does not.
 actor Verifier {
-    /// How long sending lost events again is waited for.
-    private static let resendPatience: Duration = .seconds(60)
-    private static let resendPoll: Duration = .milliseconds(50)
+    /// How long sending lost events again is waited for. A server that remembers them, because they were published
+    /// within the duplicate window, takes them afterwards.
+    private static let resendPatience: Duration = .seconds(15)
+    private static let resendPoll: Duration = .milliseconds(250)
 
     let stores: UserStores
     private let manager: SyncManager?
@@ -80,7 +81,10 @@ actor Verifier {
     }
 
     private func end() {
-        guard !waiting.isEmpty else { return isBusy = false }
+        guard !waiting.isEmpty else {
+            isBusy = false
+            return
+        }
         waiting.removeFirst().resume()
     }
 
@@ -128,7 +132,9 @@ actor Verifier {
             return
         }
         verification.listed += findings.listed
-        if findings.isCut { verification.unchecked.append("\(key): more differences than one look takes: verify again") }
+        if findings.isCut {
+            verification.unchecked.append("\(key): more differences than one look takes: verify again")
+        }
         let kinds: [(DifferenceKind, [String])] = [
             (.providerMissing, findings.missing), (.providerGone, findings.gone),
             (.providerUnreadable, findings.unreadable),
@@ -180,6 +186,7 @@ actor Verifier {
         guard dispatcher != nil else { return }
         let deadline = time.nowMilliseconds() + Self.resendPatience.milliseconds
         while time.nowMilliseconds() < deadline, try await !read(user, { try $0.waitingResends(limit: 1) }).isEmpty {
+            dispatcher?.wake(user)
             try await time.sleep(for: Self.resendPoll)
         }
     }

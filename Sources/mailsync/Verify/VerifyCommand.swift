@@ -72,7 +72,9 @@ struct VerifyCommand: ControlCommand {
         var result = Result()
         for user in users {
             let verification = try await verifier.verify(user, options) { try await report(Line($0, of: user)) }
-            guard let verification else { throw ControlProblem(message: "\(user) has no store: no account was connected") }
+            guard let verification else {
+                throw ControlProblem(message: "\(user) has no store: no account was connected")
+            }
             result.add(verification)
             try await report(Line(verification))
         }
