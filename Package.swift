@@ -150,7 +150,8 @@ let package = Package(
         .testTarget(
             name: "MailsyncTests",
             dependencies: [
-                "mailsync", "Accounts", "EventAudit", "HTTPTransport", "MailModel", "MailStore", "MailTestSupport", grdb,
+                "mailsync", "Accounts", "EventAudit", "HTTPTransport", "MailModel", "MailStore", "MailTestSupport",
+                grdb,
                 lifecycle, logging,
             ]),
         .testTarget(name: "EventSchemaTests", dependencies: ["JetStream", "MailModel", "MailTestSupport"]),

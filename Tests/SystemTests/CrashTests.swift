@@ -37,6 +37,87 @@ extension SystemTests {
             #expect(tally.inFlight >= 15, "seed \(seed): \(tally.summary)")
         }
 
+        /// Users of either provider, one of them with accounts at both and two inboxes at one of them: one store and one
+        /// sequence of numbers for each user.
+        @Test(.timeLimit(.minutes(5))) func killedWithAccountsAtBothProviders() async throws {
+            let seed = SeededGenerator.seedOfThisRun
+            var provider = EmulatorConfiguration()
+            provider.latency = .milliseconds(5)
+            try await withStage(provider: provider) { stage in
+                let ada = try stage.makeUser(
+                    "ada",
+                    [
+                        (.google, "primary", 700), (.microsoft, "primary", 700), (.microsoft, "work", 150),
+                        (.google, "work", 150),
+                    ])
+                let users = [
+                    ada, try stage.makeUser("bob", [(.microsoft, "primary", 250)], seed: 5),
+                    try stage.makeUser("cleo", [(.google, "primary", 250)], seed: 6),
+                ]
+                let boxes = users.flatMap(\.mailboxes).map(\.box)
+                let activities = try boxes.enumerated().map {
+                    try MailboxActivity($1, seed: seed &+ UInt64($0))
+                }
+                let first = try await stage.serve()
+                var watched: [(user: MailUser, watch: StreamWatch)] = []
+                for user in users {
+                    watched.append((user, try await stage.watch(user)))
+                    try await first.client(of: user).connect()
+                }
+                let watch = watched[0].watch
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for activity in activities { group.addTask { try await activity.run(every: .milliseconds(40)) } }
+                    try await watch.read(20)
+                    await first.kill()
+                    for (number, kill) in Kill.plan(seed: seed).enumerated() {
+                        // Some resume points die as well.
+                        if number.isMultiple(of: 9) { try boxes[number % boxes.count].expireCursors() }
+                        _ = try await stage.strike(kill, ada, watch)
+                    }
+                    group.cancelAll()
+                }
+                try await stage.expectAgreement(stage.serve(), watched, "seed \(seed)")
+                let store = try await stage.snapshot(of: ada)
+                #expect(store.accounts.count == 4)
+                #expect(store.events.map(\.seq) == Array(1...Int64(store.events.count)), "one sequence of numbers")
+            }
+        }
+
+        /// A message moves between folders, which Graph tells as a removal here and a creation there: the process dies
+        /// between the two, and neither a deletion nor a second message comes of it.
+        @Test(.timeLimit(.minutes(3)), arguments: [true, false]) func killedBetweenRemovalAndCreation(
+            _ isHeld: Bool
+        ) async throws {
+            try await withStage { stage in
+                let user = try stage.makeUser("ada", [(.microsoft, "primary", 40)])
+                let graph = stage.emulator.microsoft
+                let watch = try await stage.watch(user)
+                var process = try await stage.serve()
+                try await process.client(of: user).connect()
+                try await process.client(of: user).settle()
+                let inbox = try user.mailboxes[0].box.messages().filter { $0.labels.contains("INBOX") }.map(\.id)
+                    .sorted()
+                let moved = Array(inbox.prefix(4))
+                for (index, id) in moved.enumerated() {
+                    #expect(await process.terminate() == .code(0))
+                    // The archive is silent of what comes in until later rounds.
+                    if isHeld { try graph.holdDelta(of: user.address, folder: "archive") }
+                    try graph.move(id, to: "archive", in: user.address)
+                    let dying = try stage.spawn(["MAILSYNC_CRASH_AT": "\(CrashPoint.afterCommit.rawValue):\(index + 1)"]
+                    )
+                    #expect(await dying.program.waitForExit(within: MailsyncProcess.patience) == .signal(SIGKILL))
+                    process = try await stage.serve()
+                    try await process.client(of: user).settle()
+                    if isHeld { try graph.releaseDelta(of: user.address, folder: "archive") }
+                }
+                try await stage.expectAgreement(process, user, watch)
+                for id in moved {
+                    let kinds = try await stage.snapshot(of: user).events.compactMap { $0.kind(of: id) }
+                    #expect(kinds == ["email.received", "email.updated"], "\(id)")
+                }
+            }
+        }
+
         /// The same while the provider fails now and then, forgets its history and the listing's page tokens.
         @Test(.timeLimit(.minutes(3))) func killedWhileTheProviderFails() async throws {
             let seed = SeededGenerator.seedOfThisRun
@@ -123,7 +204,7 @@ extension Stage {
     func strike(_ kill: Kill, _ user: MailUser, _ watch: StreamWatch) async throws -> StoreSnapshot {
         switch kill {
         case .point(let point, let times):
-            if point.isPerToken { emulator.google.expireAccessTokens(of: user.address) }
+            if point.isPerToken { for mailbox in user.mailboxes { mailbox.box.expireAccessTokens() } }
             let process = try spawn(["MAILSYNC_CRASH_AT": "\(point.rawValue):\(times)"])
             let exit = await process.program.waitForExit(within: MailsyncProcess.patience)
             #expect(exit == .signal(SIGKILL), "\(kill) was not reached")
@@ -134,10 +215,10 @@ extension Stage {
             try await watch.read(count)
             await process.kill()
         case .requests(let count):
-            let (google, answered) = (emulator.google, emulator.google.requestCount)
+            let (emulator, answered) = (emulator, emulator.requestCount)
             let process = try spawn()
             try await eventually("\(count) more requests at the provider", every: .milliseconds(1)) {
-                google.requestCount >= answered + count
+                emulator.requestCount >= answered + count
             }
             await process.kill()
         }
@@ -145,8 +226,10 @@ extension Stage {
     }
 }
 
-extension GoogleEmulator {
-    fileprivate var requestCount: Int { stats.requests.values.reduce(0, +) }
+extension ProviderEmulator {
+    fileprivate var requestCount: Int {
+        google.stats.requests.values.reduce(0, +) + microsoft.stats.requests.values.reduce(0, +)
+    }
 }
 
 /// How many kills there were, and how many of them hit work in flight: the store held unpublished events, or its
@@ -175,6 +258,18 @@ struct KillTally: Sendable {
             behind += 1
         } else {
             idle.append("\(kill)")
+        }
+    }
+}
+
+extension MailEvent {
+    /// The event's type, when it is about this message.
+    fileprivate func kind(of messageID: String) -> String? {
+        switch body {
+        case .received(let message): message.id == messageID ? type : nil
+        case .updated(let update): update.id == messageID ? type : nil
+        case .deleted(let id, _): id == messageID ? type : nil
+        case .account: nil
         }
     }
 }

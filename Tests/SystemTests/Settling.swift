@@ -10,13 +10,32 @@ extension Stage {
         _ process: MailsyncProcess, _ user: MailUser, _ watch: StreamWatch, _ about: Comment? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
-        let client = process.client(of: user)
-        try await client.waitUntilLive()
-        // Arrives as a change, behind every change made so far.
-        try await watch.read(until: try user.mailboxes.map { try $0.receive(subject: "The last one") })
-        try await client.waitUntilPublished()
+        try await expectAgreement(process, [(user, watch)], about, sourceLocation: sourceLocation)
+    }
+
+    /// The same for several users.
+    func expectAgreement(
+        _ process: MailsyncProcess, _ users: [(user: MailUser, watch: StreamWatch)], _ about: Comment? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        for (user, watch) in users {
+            let client = process.client(of: user)
+            try await client.waitUntilLive()
+            // Arrives as a change, behind every change made so far.
+            try await watch.read(until: try user.mailboxes.map { try $0.receive(subject: "The last one") })
+            try await client.waitUntilPublished()
+        }
         let exit = await process.terminate()
         #expect(exit == .code(0), about, sourceLocation: sourceLocation)
+        for (user, watch) in users {
+            try await expectAgreement(user, watch, about, sourceLocation: sourceLocation)
+        }
+    }
+
+    /// Compares provider, store and stream of a user whose service has ended.
+    private func expectAgreement(
+        _ user: MailUser, _ watch: StreamWatch, _ about: Comment?, sourceLocation: SourceLocation
+    ) async throws {
         let store = try await snapshot(of: user)
         await watch.read(toTotal: store.events.count)
         let report = watch.audit.report(provider: try user.truth(), stored: store.stored)
