@@ -13,7 +13,9 @@ public final class InstantTime: TimeSource {
             state.slept.append(duration)
         }
     }
+    /// Time passes.
     public func advance(by duration: Duration) { state.withLock { $0.now += duration.milliseconds } }
+    /// How long was slept, each time.
     public var slept: [Duration] { state.withLock { $0.slept } }
 }
 
@@ -37,7 +39,9 @@ public final class RecordingBudget: QuotaBudget {
         slows?(units)
     }
     public func throttled(for duration: Duration) async { state.withLock { $0.throttles.append(duration) } }
+    /// The units spent so far.
     public var units: Int { state.withLock { $0.units } }
+    /// How long it was told to grant nothing, each time.
     public var throttles: [Duration] { state.withLock { $0.throttles } }
     /// The units spent since the last call of this.
     public func takeUnits() -> Int {

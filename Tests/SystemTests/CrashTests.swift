@@ -91,8 +91,8 @@ extension SystemTests {
             try await withStage { stage in
                 let user = try stage.makeUser("ada", [(.microsoft, "primary", 40)])
                 let graph = stage.emulator.microsoft
-                let watch = try await stage.watch(user)
                 var process = try await stage.serve()
+                let watch = try await stage.watch(user)
                 try await process.client(of: user).connect()
                 try await process.client(of: user).settle()
                 let inbox = try user.mailboxes[0].box.messages().filter { $0.labels.contains("INBOX") }.map(\.id)

@@ -21,8 +21,12 @@ extension Stage {
         for (user, watch) in users {
             let client = process.client(of: user)
             try await client.waitUntilLive()
-            // Arrives as a change, behind every change made so far.
-            try await watch.read(until: try user.mailboxes.map { try $0.receive(subject: "The last one") })
+            // The first arrives behind every change of its own folder; the second in a round that began later than all of
+            // them; with the third that round is over, in all folders.
+            for number in 1...3 {
+                try await watch.read(
+                    until: try user.mailboxes.map { try $0.receive(subject: "The last one \(number)") })
+            }
             try await client.waitUntilPublished()
         }
         let exit = await process.terminate()
