@@ -79,7 +79,7 @@ extension SystemTests {
         /// `mailsync rebuild`, through the running service and without one.
         @Test(.timeLimit(.minutes(3)), arguments: [true, false]) func rebuildCommand(running: Bool) async throws {
             try await withStage { stage in
-                let user = try stage.makeUser(messages: 300)
+                let user = try stage.makeUser("ada", [(.google, "primary", 200), (.microsoft, "primary", 200)])
                 let process = try await stage.serve()
                 try await process.client(of: user).connect()
                 try await process.client(of: user).settle()
@@ -95,26 +95,34 @@ extension SystemTests {
                     .filter { $0.hasPrefix("events.db.before-rebuild-") }
                 #expect(kept.count == 1)
                 #expect(output.contains(kept.first ?? "?"))
+                let before = try await stage.snapshot(of: user).events.map(\.id)
                 try await stage.expectAgreement(running ? process : stage.serve(), user, watch)
+                let after = try await stage.snapshot(of: user).events
+                #expect(Array(after.prefix(before.count)).map(\.id) == before)
+                let later = after.dropFirst(before.count).filter { $0.type.hasPrefix("email.") }
+                #expect(
+                    later.count == 3 * user.mailboxes.count, "the last ones of each mailbox, and no second backfill")
             }
         }
 
         /// What the stream held is too old for it; the store is lost after that. Mail is not told of twice, and what
         /// happens to it later is.
-        @Test(.timeLimit(.minutes(3)), arguments: [true, false]) func agedOutMailIsTakenOver(partly: Bool) async throws
-        {
+        @Test(.timeLimit(.minutes(3)), arguments: [true, false], ProviderKind.allCases)
+        func agedOutMailIsTakenOver(partly: Bool, at provider: ProviderKind) async throws {
             try await withStage { stage in
-                let user = try stage.makeUser(messages: 120)
+                let user = try stage.makeUser("ada", [(provider, "primary", 120)])
                 let first = try await stage.serve()
                 try await first.client(of: user).connect()
                 try await first.client(of: user).settle()
-                let old = try user.google.messageIDs(of: user.address)
+                let box = user.mailboxes[0].box
+                let old = try box.messages().filter { $0.isInScope && !$0.labels.contains("STARRED") }.map(\.id)
+                    .sorted()
                 #expect(await first.terminate() == .code(0))
                 try await stage.expireStream(of: user)
                 let long = try await stage.serve()
                 if partly {
                     let watch = try await stage.watch(user)
-                    try user.google.modify(old[3], in: user.address, add: ["STARRED"])
+                    try box.setStarred(old[3], true)
                     try await watch.read(until: [old[3]])
                     try await watch.read(until: [user.receive(subject: "In the stream")])
                     await watch.close()
@@ -132,7 +140,7 @@ extension SystemTests {
                 }
                 let watch = try await stage.watch(user)
                 let id = try user.receive(subject: "New")
-                try user.google.modify(old[7], in: user.address, add: ["STARRED"])
+                try box.setStarred(old[7], true)
                 try await watch.read(until: [id])
                 try await client.waitUntilPublished()
                 await watch.drain(quiet: .milliseconds(500))

@@ -54,6 +54,22 @@ extension SystemTests {
             }
         }
 
+        /// Accounts at both providers, two of them at one.
+        @Test(.timeLimit(.minutes(3))) func everyProviderIsCompared() async throws {
+            try await withStage { stage in
+                let user = try stage.makeUser(
+                    "ada", [(.microsoft, "primary", 60), (.google, "primary", 40), (.microsoft, "work", 20)])
+                let service = try await stage.serve(["VERIFY_INTERVAL": "0s"])
+                try await service.client(of: user).connect()
+                try await service.client(of: user).settle()
+                let clean = try await stage.operate("verify", "--against-provider")
+                #expect(clean.exit == .code(0), "\(clean.output)")
+                #expect(clean.output.contains("AGREE: 1 users, 0 differences"), "\(clean.output)")
+                let watch = try await stage.watch(user)
+                try await stage.expectAgreement(service, user, watch)
+            }
+        }
+
         /// The kinds of the differences, with what they concern; sorted.
         private static func differences(_ output: String) throws -> [String] {
             struct Message: Decodable {

@@ -208,7 +208,8 @@ extension OutlookMailbox {
         OutlookMessageTruth(
             id: immutableID(message.key), conversationID: GraphMessage.conversationID(message, salt),
             folderID: id(ofFolder: message.folder), folder: label(of: message.folder),
-            isInTree: isInTree(message.folder), labels: labels(of: message), receivedAt: message.receivedAt,
+            isInTree: isInTree(message.folder), isDraft: message.isDraft, labels: labels(of: message),
+            receivedAt: message.receivedAt,
             properties: message.properties, rawSHA256: HexID.text(SHA256.hash(data: message.content.bytes)))
     }
 }

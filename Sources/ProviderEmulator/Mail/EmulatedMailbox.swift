@@ -136,7 +136,7 @@ struct MicrosoftMailbox: EmulatedMailbox {
         return try microsoft.snapshot(address).values.filter(\.isInTree).map { message in
             EmulatedMessage(
                 id: message.id, threadID: message.conversationID, date: message.receivedAt, labels: message.labels,
-                isInScope: !outside.contains(message.folderID))
+                isInScope: !message.isDraft && !outside.contains(message.folderID))
         }
     }
 

@@ -34,6 +34,8 @@ public struct OutlookMessageTruth: Sendable, Hashable {
     public var folder: String
     /// False when no folder of the tree leads to it: for its user the message is gone.
     public var isInTree: Bool
+    /// Begun and not sent, wherever it lies.
+    public var isDraft: Bool
     /// Sorted: ``folder``, categories, and `UNREAD`, `STARRED` and `IMPORTANT` where they apply. A path or category that
     /// would be taken for another label is marked: `folder:…`, `category:…`.
     public var labels: [String]
