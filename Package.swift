@@ -15,6 +15,9 @@ let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 
 let package = Package(
@@ -34,6 +37,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
@@ -62,23 +66,27 @@ let package = Package(
         .target(
             name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
+        .target(name: "MailPush", dependencies: ["MailModel", "Accounts", crypto, grdb, lifecycle, logging]),
+        .target(name: "MailJobs", dependencies: ["MailModel", "Accounts", grdb, lifecycle, logging]),
         .target(name: "MailRecovery", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
-                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", hummingbird, lifecycle, metrics,
-                logging,
+                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "MailPush", "MailJobs", crypto,
+                hummingbird, nioCore, nioHTTP, nioWebSocket, lifecycle, metrics, logging,
             ]),
         .target(name: "EventAudit", dependencies: ["MailModel", "MailStore", crypto]),
         .target(
             name: "ProviderEmulator",
-            dependencies: ["CZlib", "MailHeaders", "MailModel", hummingbird, crypto, logging]),
+            dependencies: [
+                "CZlib", "HTTPTransport", "MailHeaders", "MailModel", hummingbird, crypto, cryptoExtras, logging,
+            ]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
                 "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
-                "MailSync", "MailDispatch", "MailRecovery", "MailAPI", "ProviderEmulator", "EventAudit", hummingbird,
-                system,
+                "MailSync", "MailDispatch", "MailPush", "MailJobs", "MailRecovery", "MailAPI", "ProviderEmulator",
+                "EventAudit", hummingbird, system,
                 arguments, configuration, lifecycle, logging, metrics,
             ]),
         .target(name: "MailTestSupport", dependencies: ["MailModel", "JetStream", logging]),
@@ -91,7 +99,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "PlainLimits", "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "MailStore", "Accounts",
-                "MailSync", "MailDispatch", "ProviderEmulator", arguments, logging,
+                "MailSync", "MailDispatch", "MailPush", "ProviderEmulator", arguments, logging,
             ]),
 
         .testTarget(name: "ArchitectureTests", dependencies: ["MailTestSupport"]),
@@ -127,6 +135,12 @@ let package = Package(
                 "MailDispatch", "MailStore", "MailModel", "JetStream", "MailTestSupport", lifecycle, logging,
             ]),
         .testTarget(
+            name: "MailPushTests",
+            dependencies: ["MailPush", "Accounts", "MailModel", "MailTestSupport", grdb, logging]),
+        .testTarget(
+            name: "MailJobsTests",
+            dependencies: ["MailJobs", "Accounts", "MailModel", "MailTestSupport", grdb, logging]),
+        .testTarget(
             name: "MailRecoveryTests",
             dependencies: ["MailRecovery", "MailStore", "MailModel", "MailTestSupport", grdb, logging]),
         .testTarget(
@@ -135,8 +149,8 @@ let package = Package(
         .testTarget(
             name: "MailAPITests",
             dependencies: [
-                "MailAPI", "Accounts", "HTTPTransport", "MailStore", "MailModel", "MailSync", "MailTestSupport",
-                crypto, hummingbird, lifecycle, logging, metrics,
+                "MailAPI", "Accounts", "HTTPTransport", "MailJobs", "MailPush", "MailStore", "MailModel", "MailSync",
+                "MailTestSupport", nioCore, crypto, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
             name: "ProviderConformanceTests",

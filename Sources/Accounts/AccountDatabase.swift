@@ -10,11 +10,11 @@ public struct AccountDatabaseFailure: Error, Sendable, Hashable, CustomStringCon
 
 /// One of the two databases of accounts: a single connection (SQLite before 3.51.3 can corrupt a WAL database that
 /// has several), every commit on disk before it is reported.
-struct AccountDatabase: Sendable {
+package struct AccountDatabase: Sendable {
     /// How long another process (`sqlite3` at a terminal) may hold the file.
     private static let busyTimeoutSeconds = 5.0
 
-    let path: String
+    package let path: String
     private let queue: DatabaseQueue
 
     /// Opens the file, creating it and its directory (0600, 0700) when absent, and brings its tables up to date.
@@ -49,7 +49,7 @@ struct AccountDatabase: Sendable {
     }
 
     /// - Throws: ``AccountDatabaseFailure``, `CancellationError`, and what the body throws.
-    func read<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws -> R {
+    package func read<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws -> R {
         do {
             return try await queue.read(body)
         } catch let error as DatabaseError {
@@ -60,7 +60,7 @@ struct AccountDatabase: Sendable {
     /// One transaction. Once it has begun, a cancelled caller gets it whole or not at all.
     ///
     /// - Throws: ``AccountDatabaseFailure``, `CancellationError`, and what the body throws.
-    func write<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws -> R {
+    package func write<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws -> R {
         do {
             return try await queue.write(body)
         } catch let error as DatabaseError {

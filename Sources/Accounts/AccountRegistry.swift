@@ -16,9 +16,11 @@ public struct UserFloor: Sendable, Hashable {
     }
 }
 
-/// `control.db`: the little about users that can be derived from nothing else.
+/// `control.db`: the little about users that can be derived from nothing else, and what is kept beside the stores:
+/// subscriptions, schedules, jobs.
 public struct AccountRegistry: Sendable {
-    private let database: AccountDatabase
+    /// The file's one connection, shared with the tables that other targets keep in it.
+    package let database: AccountDatabase
 
     /// Opens `control.db` at this path, creating it (0600, its directory 0700) when absent.
     ///

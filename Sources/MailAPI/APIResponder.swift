@@ -35,7 +35,7 @@ struct APIResponder: HTTPResponder {
 
     private func answer(_ request: Request) async throws -> Response {
         let path = request.uri.path
-        let body = try await bodyReader.read(request)
+        let body = try await bodyReader.read(request, atMost: routes.bodyBytesMax(of: path))
         guard headerBytes(of: request) <= limits.headerBytesMax else {
             throw APIProblem(
                 .requestHeaderFieldsTooLarge, "headers-too-large", "The request's headers are too large",
@@ -46,7 +46,9 @@ struct APIResponder: HTTPResponder {
         let user = try await gatekeeper.admit(request, to: route.access)
         let query = request.uri.queryParameters.map { (name: String($0.key), value: String($0.value)) }
         return try await route.handle(
-            Route.Call(user: user, query: query, contentType: request.headers[.contentType], body: body))
+            Route.Call(
+                user: user, query: query, contentType: request.headers[.contentType],
+                bearer: gatekeeper.bearer(request), body: body))
     }
 
     private func preflight(_ request: Request, _ path: String) -> Response {

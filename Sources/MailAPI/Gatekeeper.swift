@@ -81,6 +81,9 @@ final class Gatekeeper: Sendable {
         return .unauthorized(failure.description, realm: userRealm, hadToken: true)
     }
 
+    /// What the caller authorizes itself with, unchecked.
+    func bearer(_ request: Request) -> Secret? { bearerToken(request).map(Secret.init) }
+
     private func bearerToken(_ request: Request) -> String? {
         guard let value = request.headers[.authorization] else { return nil }
         let parts = value.split(separator: " ", maxSplits: 1)

@@ -13,7 +13,6 @@ public struct MailAPIConfiguration: Sendable {
 
     /// What a client may ask for.
     public struct Limits: Sendable {
-        public var bodyBytesMax = 64 * 1024
         /// Request line and header fields together.
         public var headerBytesMax = 32 * 1024
         /// From the end of the headers to the end of the body.

@@ -30,7 +30,7 @@ public final class MailAPIServer: Service {
                 mail.all + EventRoutes(feed: events).all + OperatorRoutes(commands: commands, metrics: metrics).all),
             gatekeeper: Gatekeeper(verifier: verifier, operatorToken: operatorToken, limits: limits, time: time),
             cors: CORSPolicy(origins: configuration.corsOrigins), limits: limits,
-            bodyReader: RequestBodyReader(bytesMax: limits.bodyBytesMax, timeout: limits.bodyTimeout, time: time),
+            bodyReader: RequestBodyReader(timeout: limits.bodyTimeout, time: time),
             metrics: metrics, time: time)
         self.configuration = configuration
         self.logger = logger

@@ -4,16 +4,15 @@ import MailModel
 /// Reads a request's body whole, before anything else is done with the request: an unread rest would be taken for the
 /// next request, or keep the connection busy for as long as a client likes.
 struct RequestBodyReader: Sendable {
-    let bytesMax: Int
     let timeout: Duration
     let time: any TimeSource
 
     /// - Throws: ``APIProblem`` 400, 408, 413; `CancellationError`.
-    func read(_ request: Request) async throws -> [UInt8] {
+    func read(_ request: Request, atMost bytesMax: Int) async throws -> [UInt8] {
         let declared = request.headers[.contentLength].flatMap { Int($0) }
         if let declared, declared > bytesMax { throw APIProblem.contentTooLarge(limit: bytesMax) }
         let bytes = try await withThrowingTaskGroup(of: [UInt8].self) { group in
-            group.addTask { try await collect(request.body) }
+            group.addTask { try await collect(request.body, atMost: bytesMax) }
             group.addTask {
                 try await time.sleep(for: timeout)
                 throw APIProblem.tooSlow
@@ -26,7 +25,7 @@ struct RequestBodyReader: Sendable {
         return bytes
     }
 
-    private func collect(_ body: RequestBody) async throws -> [UInt8] {
+    private func collect(_ body: RequestBody, atMost bytesMax: Int) async throws -> [UInt8] {
         var bytes: [UInt8] = []
         do {
             for try await var part in body {

@@ -20,12 +20,21 @@ struct Route: Sendable {
         /// The parameters of the URL's query, decoded, in order.
         var query: [(name: String, value: String)] = []
         var contentType: String?
+        /// The credential of `Authorization: Bearer`, for operations that check their callers themselves.
+        var bearer: Secret?
         var body: [UInt8]
     }
+
+    /// Bodies of users' own operations, unless said otherwise, in bytes.
+    static let bodyBytesStandard = 64 * 1024
+    /// Bodies of what providers and other systems send, in bytes.
+    static let bodyBytesMax = 256 * 1024
 
     let method: HTTPRequest.Method
     let path: String
     let access: Access
+    /// A longer body is answered 413, in bytes.
+    var bodyBytesMax = Route.bodyBytesStandard
     let handle: @Sendable (Call) async throws -> Response
 
     /// A user's operation.
@@ -50,6 +59,11 @@ struct RouteTable: Sendable {
     var all: [Route] { routes.values.flatMap { $0 } }
 
     func has(_ path: String) -> Bool { routes[path] != nil }
+
+    /// The longest body that an operation of this path takes, in bytes.
+    func bodyBytesMax(of path: String) -> Int {
+        routes[path]?.map(\.bodyBytesMax).max() ?? Route.bodyBytesStandard
+    }
 
     /// A `HEAD` is answered like its `GET`, without the body.
     ///

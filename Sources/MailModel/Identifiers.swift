@@ -173,6 +173,19 @@ public struct AccountKey: Sendable, Hashable, Codable, CustomStringConvertible {
         self.inbox = inbox
     }
 
-    /// `user:inbox:PROVIDER`, as `running_syncs` shows it.
+    /// `user:inbox:PROVIDER`, as `running_syncs` shows it and as the API takes it for an `accountId`.
     public var description: String { "\(user.encoded):\(inbox.encoded):\(provider.rawValue)" }
+
+    /// Reads what ``description`` writes; nil for anything else.
+    public init?(_ text: String) {
+        // Encoded ids have no colon.
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 3, let provider = ProviderKind(rawValue: parts[2]) else { return nil }
+        do {
+            self.init(
+                user: try UserID(encoded: parts[0]), provider: provider, inbox: try InboxID(encoded: parts[1]))
+        } catch {
+            return nil
+        }
+    }
 }

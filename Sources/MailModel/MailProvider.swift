@@ -90,6 +90,12 @@ public protocol MailProvider: Sendable {
     ///
     /// - Parameter since: only messages dated at or after this are in scope.
     func session(since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget) -> any MailboxSession
+    /// The announcements of one mailbox's changes; nil when the operator's settings do not have them. Does no I/O.
+    func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)?
+}
+
+extension MailProvider {
+    public func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)? { nil }
 }
 
 /// A conversation with one mailbox, for the length of one pass. Its functions are called one at a time, and every

@@ -29,6 +29,16 @@ struct AccountWorker: Sendable {
     var pass: Task<Void, Never>?
     /// Somebody asked for a pass while one was running.
     let wake = AtomicFlag()
+    /// A push announced what the next pass will find.
+    let announced = AtomicFlag()
+    /// How well the account's changes are announced.
+    var pushes = PushHealth.off
+    /// Passes begun since the account has this worker.
+    var passes = 0
+    /// The account's events when the present pass began; nil when it was not loaded yet.
+    var eventsBefore: Int?
+    /// Who waits for the end of a pass, with the number of the pass.
+    var waiting: [PassWaiter] = []
     /// The mailbox was checked since the account was connected or the process started.
     var mailboxKnown = false
     /// Consecutive failures; reset by a pass that succeeded or stored something.
@@ -59,6 +69,8 @@ public struct AccountSnapshot: Sendable {
     public var isParked: Bool
     /// Why the account is not progressing; nil when it is.
     public var waitingFor: String?
+    /// How well the account's changes are announced by pushes.
+    public var pushes = PushHealth.off
     /// When the next pass is due, in Unix seconds.
     public var nextAttemptAt: UnixSeconds?
     public var failures: Int

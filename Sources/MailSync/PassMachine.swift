@@ -26,6 +26,8 @@ struct PassMachine: Sendable {
     private var phase: SyncPhase
     private var changesReadAt: Int64?
     private var gapsRetried = false
+    /// A push announced what changes will be read.
+    private(set) var isAnnounced = false
 
     /// - Parameters:
     ///   - phase: what the store says; `starting` when it knows nothing.
@@ -78,6 +80,9 @@ struct PassMachine: Sendable {
 
     /// No gap is due.
     mutating func noGapsDue() { afterGaps() }
+
+    /// A push says that there are changes.
+    mutating func announced() { isAnnounced = true }
 
     /// The provider no longer knows the cursor.
     mutating func cursorExpired() { step = .repair }

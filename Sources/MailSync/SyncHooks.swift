@@ -10,12 +10,17 @@ public struct SyncHooks: Sendable {
     /// The user's store is older than the stream: nothing may be synced into it before it is filled from there.
     public var behind: @Sendable (UserID) async -> Void
 
+    /// A pass ended, whoever wanted it. Never blocks.
+    public var passEnded: @Sendable (AccountKey, PassReport) -> Void
+
     public init(
         committed: @escaping @Sendable (UserID) -> Void, obstacle: @escaping @Sendable () -> String? = { nil },
-        behind: @escaping @Sendable (UserID) async -> Void = { _ in }
+        behind: @escaping @Sendable (UserID) async -> Void = { _ in },
+        passEnded: @escaping @Sendable (AccountKey, PassReport) -> Void = { _, _ in }
     ) {
         self.committed = committed
         self.obstacle = obstacle
         self.behind = behind
+        self.passEnded = passEnded
     }
 }

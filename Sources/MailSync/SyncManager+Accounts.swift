@@ -58,6 +58,7 @@ extension SyncManager {
         guard try await vault.account(key) != nil else { return false }
         refuseComparison(key, "the account was disconnected")
         let worker = workers.removeValue(forKey: key)
+        if let worker { refuseWaiting(worker, .disconnected) }
         unschedule(key)
         worker?.pass?.cancel()
         await worker?.pass?.value
@@ -67,6 +68,7 @@ extension SyncManager {
             _ = try await vault.remove(key)
         } catch {
             if var worker {
+                worker.waiting = []
                 worker.epoch = newEpoch()
                 worker.pass = nil
                 workers[key] = worker
@@ -145,7 +147,8 @@ extension SyncManager {
         let inBackfill = stored?.phase == .backfill
         return AccountSnapshot(
             key: worker.key, stored: stored, isRunning: worker.state == .running, isParked: worker.state == .parked,
-            waitingFor: waitingFor, nextAttemptAt: (quotaUntil ?? worker.dueAt).map { $0 / 1000 },
+            waitingFor: waitingFor, pushes: worker.pushes,
+            nextAttemptAt: (quotaUntil ?? worker.dueAt).map { $0 / 1000 },
             failures: worker.failures,
             etaSeconds: inBackfill ? stored?.estimatedTotal.flatMap { worker.meter.secondsLeft(total: $0) } : nil,
             messagesPerSecond: inBackfill ? worker.meter.perSecond : nil)

@@ -21,6 +21,25 @@ extension SyncManager {
         }
     }
 
+    /// Tells who waits for the pass, and who watches all of them, how it ended.
+    func reportEnding(_ key: AccountKey, _ ending: PassEnding, _ verdict: PassVerdict) {
+        guard let worker = workers[key] else { return }
+        var report = PassReport(failure: verdict.failure)
+        report.events = max(0, (worker.stored?.events ?? 0) - (worker.eventsBefore ?? 0))
+        switch ending {
+        case .ended(.caughtUp): report.isCaughtUp = true
+        case .ended(.paused(let reason)):
+            report.failure = SyncFailure(
+                .retry(after: nil, scope: .account), code: "paused", "syncing pauses: \(reason)")
+        case .ended(.backingOff):
+            report.failure = SyncFailure(
+                .retry(after: nil, scope: .account), code: "backing_off", "the back-off after a failure is not over")
+        case .ended(.sliceOver), .failed: break
+        }
+        tellWaiting(key, report)
+        hooks.passEnded(key, report)
+    }
+
     private func statusChange(_ ending: PassEnding, _ verdict: PassVerdict) -> StatusChange? {
         switch verdict.next {
         case .none: return nil

@@ -27,6 +27,7 @@ extension SyncManager {
             workers[key]?.state = .parked
             workers[key]?.waitingFor = reason
             refuseComparison(key, reason)
+            refuseWaiting(worker, .suspended(reason))
             worker.pass?.cancel()
         }
         suspended[user] = suspension
@@ -60,6 +61,7 @@ extension SyncManager {
         workers[key]?.waitingFor = reason
         workers[key]?.dueAt = nil
         refuseComparison(key, reason)
+        if let worker = workers[key] { refuseWaiting(worker, .suspended(reason)) }
         return true
     }
 
@@ -75,6 +77,7 @@ extension SyncManager {
         defer { endCommand(key) }
         refuseComparison(key, "the account is being erased")
         let worker = workers.removeValue(forKey: key)
+        if let worker { refuseWaiting(worker, .disconnected) }
         unschedule(key)
         suspended[key.user]?.accounts.remove(key)
         worker?.pass?.cancel()
@@ -91,4 +94,14 @@ extension SyncManager {
 extension AccountWorker {
     /// Parked because its store is older than the stream.
     fileprivate var isBehind: Bool { state == .parked && waitingFor == PassVerdict.waitingForRebuild }
+}
+
+extension SyncFailure {
+    /// Why a pass that somebody waited for was not made.
+    static let disconnected = SyncFailure(
+        .retry(after: nil, scope: .account), code: "not_connected", "the account was disconnected")
+
+    static func suspended(_ reason: String) -> SyncFailure {
+        SyncFailure(.retry(after: nil, scope: .account), code: "suspended", "the account waits for \(reason)")
+    }
 }

@@ -88,7 +88,10 @@ public actor SyncManager: Service {
 
     private func stopAllPasses() async {
         stopping = true
-        for key in workers.keys { refuseComparison(key, "the service stops") }
+        for (key, worker) in workers {
+            refuseComparison(key, "the service stops")
+            refuseWaiting(worker, nil)
+        }
         let passes = workers.values.compactMap(\.pass)
         for pass in passes { pass.cancel() }
         for pass in passes { await pass.value }
@@ -123,6 +126,8 @@ public actor SyncManager: Service {
         if parkIfSuspended(key) { return }
         worker.state = .running
         worker.wake.set(false)
+        worker.passes += 1
+        worker.eventsBefore = worker.stored?.events
         worker.dueAt = nil
         worker.waitingFor = nil
         running += 1
@@ -162,7 +167,7 @@ public actor SyncManager: Service {
             account: key, session: session,
             context: PassContext(
                 stores: stores, time: time, outboxRowsMax: settings.outboxRowsMax, obstacle: hooks.obstacle,
-                takeWake: { worker.wake.take() },
+                takeWake: { worker.wake.take() }, takeAnnouncement: { worker.announced.take() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) },
                 takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) }),
@@ -194,6 +199,7 @@ public actor SyncManager: Service {
         await recordEnding(key, epoch: epoch, ending, verdict)
         guard workers[key]?.epoch == epoch else { return }
         workers[key]?.pass = nil
+        reportEnding(key, ending, verdict)
         switch verdict.next {
         case .none:
             // Whoever cancels a pass changes the epoch, or stops everything: this one was cancelled by nobody.

@@ -26,6 +26,8 @@ struct PassContext: Sendable {
     var obstacle: @Sendable () -> String?
     /// Takes the account's wake-up flag.
     var takeWake: @Sendable () -> Bool
+    /// Takes the flag that says that a push announced changes.
+    var takeAnnouncement: @Sendable () -> Bool = { false }
     /// True when others wait for a place and this pass had its slice.
     var shouldYield: @Sendable () -> Bool
     /// Something was committed: the account's new state.
@@ -61,6 +63,7 @@ struct SyncPass: Sendable {
                 return .paused(reason: reason)
             }
             if machine.step == .backfill, context.shouldYield() { return .sliceOver }
+            if context.takeAnnouncement() { machine.announced() }
             state = try await perform(&machine, state)
         }
         if let state, case let result = try await adopt(state), result != .caughtUp { return result }
@@ -152,7 +155,7 @@ struct SyncPass: Sendable {
     private func commitNextBatch(_ machine: inout PassMachine, _ state: AccountSync) async throws -> AccountSync? {
         let now = context.time.now()
         let step = machine.step
-        let batch: ChangeBatch?
+        var batch: ChangeBatch?
         do {
             batch = try await context.stores.use(account.user) { store in
                 try await fetch(step, state, store, now)
@@ -162,6 +165,7 @@ struct SyncPass: Sendable {
             machine.cursorExpired()
             return nil
         }
+        if machine.isAnnounced, step == .changes, batch?.origin == .incremental { batch?.origin = .push }
         guard let batch else {
             machine.noGapsDue()
             return nil

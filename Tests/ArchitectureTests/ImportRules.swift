@@ -15,14 +15,16 @@ enum ImportRules {
         "Accounts": ["MailModel", "HTTPTransport", "GRDB", "Crypto", "JWTKit", "Logging"],
         "MailSync": ["MailModel", "MailStore", "Accounts", "HeapModule", "ServiceLifecycle", "Logging"],
         "MailDispatch": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
+        "MailPush": ["MailModel", "Accounts", "Crypto", "GRDB", "ServiceLifecycle", "Logging"],
+        "MailJobs": ["MailModel", "Accounts", "GRDB", "ServiceLifecycle", "Logging"],
         "MailRecovery": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
         "MailAPI": [
-            "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "Hummingbird", "HTTPTypes", "NIOCore",
-            "ServiceLifecycle", "Metrics", "Logging",
+            "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "MailPush", "MailJobs", "Hummingbird",
+            "HTTPTypes", "NIOCore", "NIOHTTP1", "NIOWebSocket", "Crypto", "ServiceLifecycle", "Metrics", "Logging",
         ],
         "EventAudit": ["MailModel", "MailStore", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras",
+            "CZlib", "HTTPTransport", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras",
             "Logging",
         ],
         "mailsync": everythingOfOurs.union([
@@ -34,7 +36,7 @@ enum ImportRules {
 
     private static let everythingOfOurs: Set = [
         "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
-        "MailSync", "MailDispatch",
+        "MailSync", "MailDispatch", "MailPush", "MailJobs",
         "MailRecovery", "MailAPI", "EventAudit", "ProviderEmulator",
     ]
 

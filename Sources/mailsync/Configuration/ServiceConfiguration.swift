@@ -16,6 +16,7 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
     var google: Google
     var microsoft: Microsoft
     var syncInterval: Duration
+    var waking: Waking
     /// Zero: never in the background.
     var verifyInterval: Duration
     var eventHeaders: HeaderSelection
@@ -74,6 +75,21 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
         var requestsPerMinute: Int
     }
 
+    /// What wakes workers besides the interval.
+    struct Waking: Sendable {
+        /// `SYNC_TRIGGER=cron`: the inner clock is off.
+        var isDrivenByCron: Bool
+        var cronSecret: Secret?
+        var cronBatchSize: Int
+        /// Where providers reach this service, without a slash at the end.
+        var publicURL: String?
+        var googleTopic: String?
+        var googleAudience: String?
+        var googleServiceAccount: String?
+        var googleKeysURL: String
+        var pushPollInterval: Duration
+    }
+
     /// Without the secrets that showing every property would show; whoever holds a configuration may be logged.
     var description: String { "configuration of \(dataDirectory)" }
 
@@ -93,6 +109,7 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
         microsoft = Self.microsoft(&read)
         syncInterval = read.duration(
             "SYNC_INTERVAL", default: .seconds(30), in: .milliseconds(100)...(.seconds(86_400)))
+        waking = Self.waking(&read)
         verifyInterval = read.duration(
             "VERIFY_INTERVAL", default: .seconds(7 * 86_400), in: .zero...(.seconds(365 * 86_400)))
         eventHeaders = read.read("EVENT_HEADERS", default: .standard, accepted: "all, or header names", Self.headers)

@@ -1,0 +1,2 @@
+/// Where pushes come in, and what keeps them coming.
+public enum MailPush {}

@@ -1,0 +1,2 @@
+import MailJobs
+import Testing

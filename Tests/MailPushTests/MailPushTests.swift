@@ -1,0 +1,2 @@
+import MailPush
+import Testing
