@@ -1,2 +1,0 @@
-/// Where pushes come in, and what keeps them coming.
-public enum MailPush {}
