@@ -1,7 +1,7 @@
 /// Faults as one writes them: `ENDPOINT RESPONSE [match=TEXT] [mailbox=ADDRESS] [times=N|ever] [skip=N]`.
 ///
 /// ENDPOINT: `gmail` (any method), a method (`profile`, `list`, `get`, `history`, `labels`, `modify`, `trash`,
-/// `delete`), `batch`, `token`, `revoke`, `jwks`.
+/// `delete`, `watch`, `stop`), `batch`, `token`, `revoke`, `jwks`.
 /// At Microsoft: `graph` (any call), `me`, `folders`, `folder`, `child-folders`, `folders-delta`, `messages`, `delta`,
 /// `message`, `batch`, `token`.
 /// On pushes: `push`, with `drop`, `double`, `delay:MS`, `reorder` or `garbage`.
@@ -23,6 +23,7 @@ enum FaultText {
         "folders": .graph(.foldersList), "folder": .graph(.foldersGet), "child-folders": .graph(.childFoldersList),
         "folders-delta": .graph(.foldersDelta), "messages": .graph(.messagesList), "delta": .graph(.messagesDelta),
         "message": .graph(.messagesGet), "push": .push,
+        "watch": .gmail(.watch), "stop": .gmail(.stop),
     ]
 
     private static let plain: [String: FaultResponse] = [
