@@ -13,6 +13,8 @@ public final class ProviderEmulator: Sendable {
     public let google: GoogleEmulator
     public let microsoft: MicrosoftEmulator
     public let issuer: TokenIssuer
+    /// Carries the pushes of both providers.
+    public let courier: PushCourier
     private let server: Task<Void, any Error>
 
     /// `GOOGLE_TOKEN_URL`
@@ -34,7 +36,9 @@ public final class ProviderEmulator: Sendable {
     {
         let google = GoogleEmulator(configuration)
         let microsoft = MicrosoftEmulator(configuration)
-        let responder = EmulatorResponder(google: google, microsoft: microsoft, configuration: configuration)
+        let courier = PushCourier(faults: configuration.pushFaults, time: configuration.time)
+        let responder = EmulatorResponder(
+            google: google, microsoft: microsoft, courier: courier, configuration: configuration)
         // Ending by cancellation is how the server is stopped; Hummingbird would report each open connection as an
         // error. What matters is thrown.
         var quiet = logger
@@ -72,26 +76,32 @@ public final class ProviderEmulator: Sendable {
                 "random_graph_fault_seed": "\(microsoft.faults.randomSeed.map(String.init) ?? "none")",
             ])
         return ProviderEmulator(
-            baseURL: baseURL, google: google, microsoft: microsoft, issuer: issuer, server: server)
+            baseURL: baseURL, google: google, microsoft: microsoft, issuer: issuer, courier: courier,
+            server: server)
     }
 
     private init(
         baseURL: String, google: GoogleEmulator, microsoft: MicrosoftEmulator, issuer: TokenIssuer,
-        server: Task<Void, any Error>
+        courier: PushCourier, server: Task<Void, any Error>
     ) {
         self.baseURL = baseURL
         self.google = google
         self.microsoft = microsoft
         self.issuer = issuer
+        self.courier = courier
         self.server = server
     }
 
-    /// Stops listening and closes every connection.
+    /// Sends no push any more, stops listening and closes every connection.
     public func shutdown() async {
+        await courier.shutdown()
         server.cancel()
         // How the server ended does not matter to who wanted it ended.
         _ = await server.result
     }
 
-    deinit { server.cancel() }
+    deinit {
+        courier.close()
+        server.cancel()
+    }
 }

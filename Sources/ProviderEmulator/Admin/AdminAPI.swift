@@ -21,6 +21,7 @@ import MailModel
 /// | `POST mailboxes/A/command` text | ``EmulatorCommand``: text |
 /// | `GET faults`, `POST faults` text, `DELETE faults[/N]` | ``FaultText`` |
 /// | `POST random-faults` `{"rate","seed"}` | |
+/// | `… pushes/faults`, `… pushes/random-faults` | the same for pushes of either provider |
 /// | `GET stats` | text, `name value` per line |
 /// | `POST jwt` `{"sub","expires_in"?}` | `{"token"}` |
 /// | `… microsoft/…` | the same for Microsoft: ``MicrosoftAdminAPI`` |
@@ -28,6 +29,7 @@ struct AdminAPI: Sendable {
     let google: GoogleEmulator
     let microsoft: MicrosoftEmulator
     let issuer: TokenIssuer
+    let courier: PushCourier
 
     /// Why a request was refused.
     enum Refusal: Error {
@@ -60,6 +62,10 @@ struct AdminAPI: Sendable {
         switch (request.method, path.first, path.count) {
         case (_, "microsoft", 2...):
             return try await MicrosoftAdminAPI(microsoft: microsoft).route(request, Array(path.dropFirst()))
+        case (_, "pushes", 2...):
+            return try FaultAdminAPI(
+                faults: courier.faults, randomEndpoint: .push, randomResponses: RandomFaults.onPushes
+            ).route(request, Array(path.dropFirst()))
         case (_, "faults", _), ("POST", "random-faults", 1):
             return try FaultAdminAPI(
                 faults: google.faults, randomEndpoint: .anyGmail, randomResponses: RandomFaults.transient

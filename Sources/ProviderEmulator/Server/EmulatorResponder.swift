@@ -27,11 +27,16 @@ final class EmulatorResponder: HTTPResponder {
     private let google: GoogleEmulator
     private let gmail: GmailService
     private let graph: GraphService
+    private let courier: PushCourier
     private let configuration: EmulatorConfiguration
     /// Known once the port is.
     private let issuer = Mutex<TokenIssuer?>(nil)
 
-    init(google: GoogleEmulator, microsoft: MicrosoftEmulator, configuration: EmulatorConfiguration) {
+    init(
+        google: GoogleEmulator, microsoft: MicrosoftEmulator, courier: PushCourier,
+        configuration: EmulatorConfiguration
+    ) {
+        self.courier = courier
         self.google = google
         gmail = GmailService(google)
         graph = GraphService(microsoft)
@@ -70,7 +75,8 @@ final class EmulatorResponder: HTTPResponder {
     private func admin(_ request: EmulatorRequest, _ context: ConnectionContext) async -> EmulatorReply {
         guard context.isLoopback else { return .text("the admin API is for loopback clients\n", status: 403) }
         guard let issuer = issuer.withLock({ $0 }) else { return .text("still starting\n", status: 503) }
-        return await AdminAPI(google: google, microsoft: graph.microsoft, issuer: issuer).respond(to: request)
+        return await AdminAPI(google: google, microsoft: graph.microsoft, issuer: issuer, courier: courier)
+            .respond(to: request)
     }
 
     private func keys(_ request: EmulatorRequest) async -> EmulatorReply? {
