@@ -35,8 +35,8 @@ public final class ProviderEmulator: Sendable {
         -> ProviderEmulator
     {
         let google = GoogleEmulator(configuration)
-        let microsoft = MicrosoftEmulator(configuration)
         let courier = PushCourier(faults: configuration.pushFaults, time: configuration.time)
+        let microsoft = MicrosoftEmulator(configuration, courier: courier)
         let responder = EmulatorResponder(
             google: google, microsoft: microsoft, courier: courier, configuration: configuration)
         // Ending by cancellation is how the server is stopped; Hummingbird would report each open connection as an

@@ -132,6 +132,7 @@ struct AdminBody: Decodable {
     var flag: String?
     var importance: String?
     var categories: [String]?
+    var event: String?
 }
 
 extension EmulatorError {
