@@ -2,7 +2,6 @@ import Foundation
 import Hummingbird
 import MailModel
 import MailPush
-import Metrics
 
 /// `POST /webhooks/microsoft`: what Graph announces, and its check that the address is ours
 /// (https://learn.microsoft.com/graph/change-notifications-delivery-webhooks). Nothing is asked of anybody before the
@@ -12,59 +11,44 @@ struct MicrosoftWebhook: Sendable {
     /// Graph's are of some hundred characters.
     static let tokenBytesMax = 2048
 
-    let receiver: any PushReceiver
-    let metrics: PrometheusMetrics
+    let pushes: PushWebhooks?
+    let counts: PushCounts
 
-    var all: [Route] {
-        [Route(method: .post, path: Self.path, access: .anyone, bodyBytesMax: Route.bodyBytesMax, handle: receive)]
+    var route: Route {
+        Route(method: .post, path: Self.path, access: .anyone, bodyBytesMax: Route.bodyBytesMax, handle: receive)
     }
 
     @Sendable private func receive(_ call: Route.Call) async throws -> Response {
+        guard let pushes else { throw Self.notConfigured }
         if let token = try Self.validationToken(in: call.rawQuery) { return Self.echo(token) }
         let entries: [MicrosoftNotification]
         do throws(APIProblem) {
             entries = try call.decode(MicrosoftNotifications.self).entries
         } catch {
-            count(.malformed)
+            counts.count(.malformed)
             throw error
         }
-        return try answer(to: Set(hand(over: entries)))
+        return try answer(to: Set(entries.uniqued().map { take($0, pushes.receiver) }))
     }
 
     // MARK: Announcements
 
-    /// What became of an entry.
-    private enum Outcome: String {
-        case accepted, unknown, forged
-        /// Without what the subscription was told.
-        case unsigned
-        case malformed
+    private func take(_ entry: MicrosoftNotification, _ receiver: any PushReceiver) -> PushOutcome {
+        let outcome = outcome(of: entry, receiver)
+        counts.count(outcome)
+        return outcome
     }
 
-    /// Hands over what differs, once.
-    private func hand(over entries: [MicrosoftNotification]) -> [Outcome] {
-        var seen: Set<MicrosoftNotification> = []
-        return entries.filter { seen.insert($0).inserted }.map { entry in
-            let outcome = outcome(of: entry)
-            count(outcome)
-            return outcome
-        }
-    }
-
-    private func outcome(of entry: MicrosoftNotification) -> Outcome {
+    private func outcome(of entry: MicrosoftNotification, _ receiver: any PushReceiver) -> PushOutcome {
         guard let subscription = entry.subscription else { return .malformed }
         guard let clientState = entry.clientState else { return .unsigned }
         let announcement = PushAnnouncement(
             provider: .microsoft, subscription: subscription, clientState: clientState, notice: entry.notice)
-        return switch receiver.receive(announcement) {
-        case .accepted: .accepted
-        case .unknown: .unknown
-        case .forged: .forged
-        }
+        return PushOutcome(receiver.receive(announcement))
     }
 
     /// One good entry makes a good post: Graph would repeat all of it for the others.
-    private func answer(to outcomes: Set<Outcome>) throws(APIProblem) -> Response {
+    private func answer(to outcomes: Set<PushOutcome>) throws(APIProblem) -> Response {
         if !outcomes.isDisjoint(with: [.accepted, .unknown]) {
             return .json(status: .accepted) { $0.field("message", "taken") }
         }
@@ -78,12 +62,8 @@ struct MicrosoftWebhook: Sendable {
         throw problem
     }
 
-    private func count(_ outcome: Outcome) {
-        Counter(
-            label: "mailsync_pushes_total", dimensions: [("provider", "microsoft"), ("outcome", outcome.rawValue)],
-            factory: metrics
-        ).increment()
-    }
+    private static let notConfigured = APIProblem.unavailable(
+        "pushes-not-configured", "pushes from Microsoft need PUBLIC_URL", retryAfterSeconds: nil)
 
     // MARK: The handshake
 
@@ -125,6 +105,14 @@ struct MicrosoftWebhook: Sendable {
     /// As text and nothing else: it is whatever the caller sent. Every answer has `nosniff`.
     private static func echo(_ token: [UInt8]) -> Response {
         Response(status: .ok, headers: [.contentType: "text/plain"], body: .init(byteBuffer: ByteBuffer(bytes: token)))
+    }
+}
+
+extension [MicrosoftNotification] {
+    /// Each once: Graph tells of one new message twice, and of many in one post.
+    fileprivate func uniqued() -> [MicrosoftNotification] {
+        var seen: Set<MicrosoftNotification> = []
+        return filter { seen.insert($0).inserted }
     }
 }
 

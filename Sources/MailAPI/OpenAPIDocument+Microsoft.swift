@@ -50,14 +50,12 @@ extension OpenAPIDocument {
                     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
                   },
                   "408": {"$ref": "#/components/responses/RequestTimeout"},
-                  "413": {
-                    "description": "The body is larger than 256 KiB.",
-                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-                  },
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
                   "415": {"$ref": "#/components/responses/WrongMediaType"},
                   "422": {"$ref": "#/components/responses/InvalidField"},
                   "431": {"$ref": "#/components/responses/HeadersTooLarge"},
-                  "500": {"$ref": "#/components/responses/InternalError"}
+                  "500": {"$ref": "#/components/responses/InternalError"},
+                  "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               }
             },
