@@ -41,6 +41,8 @@ public struct JobTimes: Sendable, Hashable {
     public var lease: Duration = .seconds(60)
     /// Progress is written this often at most.
     public var progress: Duration = .seconds(1)
+    /// How long the runner waits when the queue cannot be used.
+    public var failurePause: Duration = .seconds(2)
     /// How often the service tidies up.
     public var cleanup: Duration = .seconds(86_400)
     /// What a running job may take, by kind: then its attempt is ended. None for imports, which last.

@@ -7,8 +7,8 @@ public struct JobQueue: Sendable {
     public let limits: JobLimits
     let table: JobTable
     let time: any TimeSource
-    /// Raised when there may be something to do for the runner.
-    let signal = WakeSignal()
+    /// What the runner waits for.
+    let bell = JobBell()
     private let intake: JobIntake
 
     public init(registry: AccountRegistry, limits: JobLimits = JobLimits(), time: any TimeSource) {
@@ -26,7 +26,7 @@ public struct JobQueue: Sendable {
     /// - Throws: ``TooManyJobs``, `AccountDatabaseFailure`.
     public func enqueue(_ request: JobRequest) async throws -> EnqueuedJob {
         let enqueued = try await intake.add(request)
-        signal.raise()
+        bell.ring()
         return enqueued
     }
 
@@ -73,7 +73,7 @@ public struct JobQueue: Sendable {
             let changed = try rows.job(id) ?? job
             return changed.state == .active ? .requested(changed) : .cancelled(changed)
         }
-        signal.raise()
+        bell.ring()
         return outcome
     }
 
@@ -93,7 +93,7 @@ public struct JobQueue: Sendable {
             }
             return true
         }
-        signal.raise()
+        bell.ring()
         return done
     }
 
@@ -113,7 +113,7 @@ public struct JobQueue: Sendable {
             }
             return true
         }
-        signal.raise()
+        bell.ring()
         return done
     }
 
@@ -128,7 +128,7 @@ public struct JobQueue: Sendable {
             try rows.move(id, to: .waiting, attempts: 0, at: now)
             return try rows.job(id)
         }
-        signal.raise()
+        bell.ring()
         return job
     }
 }

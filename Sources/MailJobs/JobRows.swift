@@ -44,6 +44,11 @@ struct JobRows {
 
     func countsOfAll() throws -> JobCounts { try counts("", []) }
 
+    /// When a job of this kind was last asked for.
+    func lastCreatedMs(of kind: JobKind) throws -> Int64? {
+        try Int64.fetchOne(db, sql: "SELECT max(created_ms) FROM jobs WHERE kind = ?", arguments: [kind.rawValue])
+    }
+
     private func counts(_ filter: String, _ arguments: StatementArguments) throws -> JobCounts {
         let rows = try Row.fetchAll(
             db, sql: "SELECT state, sum(jobs) AS jobs FROM job_counts \(filter) GROUP BY state", arguments: arguments)

@@ -1,4 +1,5 @@
 import Accounts
+import Foundation
 
 /// Where the queue is kept: reads and writes, one transaction each.
 struct JobTable: Sendable {
