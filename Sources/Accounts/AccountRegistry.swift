@@ -50,6 +50,7 @@ public struct AccountRegistry: Sendable {
                     ) STRICT, WITHOUT ROWID
                     """)
         }
+        migrator.registerMigration("jobs", migrate: Self.createJobTables)
         database = try AccountDatabase(path: path, migrator: migrator)
     }
 
