@@ -51,6 +51,7 @@ public struct AccountRegistry: Sendable {
                     """)
         }
         migrator.registerMigration("jobs", migrate: Self.createJobTables)
+        migrator.registerMigration("push subscriptions", migrate: Self.makePushSubscriptions)
         database = try AccountDatabase(path: path, migrator: migrator)
     }
 
