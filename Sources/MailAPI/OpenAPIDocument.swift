@@ -2,7 +2,8 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + verify + webhooks + paths + componentsOpening + verifySchemas + webhookSchemas + components
+        opening + events + verify + webhooks + microsoftWebhook + paths + componentsOpening + verifySchemas
+        + webhookSchemas + microsoftWebhookSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -370,7 +371,7 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s"
+                  "eta_s", "pushes", "pushes_until", "push_error"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -413,7 +414,10 @@ enum OpenAPIDocument {
                   "eta_s": {
                     "type": ["integer", "null"],
                     "description": "Seconds the first reading of the mailbox still needs."
-                  }
+                  },
+                  "pushes": {"type": "string", "enum": ["off", "pending", "healthy", "lapsed", "silent"]},
+                  "pushes_until": {"type": ["integer", "null"], "description": "Unix seconds at which the grant ends."},
+                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."}
                 }
               },
               "ServiceStatus": {
@@ -422,7 +426,7 @@ enum OpenAPIDocument {
                   "version",
                   "uptime_s",
                   "nats",
-                  "accounts",
+                  "accounts", "pushes",
                   "outbox_depth",
                   "oldest_unpublished_s",
                   "publish_latency_ms",
@@ -454,6 +458,7 @@ enum OpenAPIDocument {
                     "additionalProperties": {"type": "integer"},
                     "description": "How many accounts have each status."
                   },
+                  "pushes": {"type": "object", "additionalProperties": {"type": "integer"}},
                   "outbox_depth": {"type": "integer"},
                   "oldest_unpublished_s": {"type": ["integer", "null"]},
                   "publish_latency_ms": {

@@ -154,6 +154,7 @@ struct AdminBody: Decodable {
     var audience: String?
     var service_account: String?
     var wrapped: Bool?
+    var event: String?
 }
 
 extension EmulatorError {
