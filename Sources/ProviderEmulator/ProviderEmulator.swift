@@ -6,6 +6,7 @@ import Synchronization
 /// Google (OAuth and the Gmail API), Microsoft (OAuth and Graph) and an issuer of users' tokens, on a loopback port.
 ///
 /// Paths: the Gmail API and its batch endpoint at ``baseURL``, `/oauth/google/token`, `/oauth/google/revoke`,
+/// `/oauth2/v3/certs`,
 /// Graph at `/v1.0`, `/{tenant}/oauth2/v2.0/token`, `/auth/jwks`, and an admin API under `/admin`.
 public final class ProviderEmulator: Sendable {
     /// `http://127.0.0.1:PORT`
@@ -21,6 +22,8 @@ public final class ProviderEmulator: Sendable {
     public var tokenURL: String { baseURL + "/oauth/google/token" }
     /// `GOOGLE_REVOKE_URL`
     public var revokeURL: String { baseURL + "/oauth/google/revoke" }
+    /// `GOOGLE_OIDC_JWKS_URL`
+    public var googleKeysURL: String { baseURL + "/oauth2/v3/certs" }
     /// `GRAPH_API_URL`
     public var graphURL: String { baseURL + "/v1.0" }
     /// `MICROSOFT_TOKEN_URL`
@@ -34,8 +37,8 @@ public final class ProviderEmulator: Sendable {
     public static func start(_ configuration: EmulatorConfiguration = .init(), logger: Logger) async throws
         -> ProviderEmulator
     {
-        let google = GoogleEmulator(configuration)
         let courier = PushCourier(faults: configuration.pushFaults, time: configuration.time)
+        let google = GoogleEmulator(configuration, courier: courier)
         let microsoft = MicrosoftEmulator(configuration, courier: courier)
         let responder = EmulatorResponder(
             google: google, microsoft: microsoft, courier: courier, configuration: configuration)

@@ -1,7 +1,7 @@
 /// Faults as one writes them: `ENDPOINT RESPONSE [match=TEXT] [mailbox=ADDRESS] [times=N|ever] [skip=N]`.
 ///
 /// ENDPOINT: `gmail` (any method), a method (`profile`, `list`, `get`, `history`, `labels`, `modify`, `trash`,
-/// `delete`), `batch`, `token`, `revoke`, `jwks`.
+/// `delete`, `watch`, `stop`), `batch`, `token`, `revoke`, `jwks`.
 /// At Microsoft: `graph` (any call), `me`, `folders`, `folder`, `child-folders`, `folders-delta`, `messages`, `delta`,
 /// `message`, `subscribe`, `subscriptions`, `renew`, `unsubscribe`, `batch`, `token`.
 /// On pushes: `push`, with `drop`, `double`, `delay:MS`, `reorder`, `garbage` or `forge`.
@@ -24,7 +24,7 @@ enum FaultText {
         "folders-delta": .graph(.foldersDelta), "messages": .graph(.messagesList), "delta": .graph(.messagesDelta),
         "message": .graph(.messagesGet), "subscribe": .graph(.subscriptionsCreate),
         "subscriptions": .graph(.subscriptionsList), "renew": .graph(.subscriptionsUpdate),
-        "unsubscribe": .graph(.subscriptionsDelete), "push": .push,
+        "unsubscribe": .graph(.subscriptionsDelete), "push": .push, "watch": .gmail(.watch), "stop": .gmail(.stop),
     ]
 
     private static let plain: [String: FaultResponse] = [

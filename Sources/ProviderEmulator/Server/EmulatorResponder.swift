@@ -80,13 +80,16 @@ final class EmulatorResponder: HTTPResponder {
     }
 
     private func keys(_ request: EmulatorRequest) async -> EmulatorReply? {
-        guard request.path == ["auth", "jwks"] || request.path == ["api", "auth", "jwks"] else { return nil }
+        let isGoogle = request.path == ["oauth2", "v3", "certs"]
+        guard isGoogle || request.path == ["auth", "jwks"] || request.path == ["api", "auth", "jwks"] else {
+            return nil
+        }
         guard let issuer = issuer.withLock({ $0 }) else { return nil }
         let fault = google.faults.strike(.jwks, target: request.target, mailbox: nil)
         if case .delay(let delay) = fault { await google.pause(delay) }
-        let reply = EmulatorReply.json(issuer.jwks)
+        let reply = EmulatorReply.json(isGoogle ? google.watches.signer.jwks : issuer.jwks)
         let given = fault?.replacement ?? fault?.altered(reply) ?? reply
-        google.log.count("jwks", status: given.status)
+        google.log.count(isGoogle ? "certs" : "jwks", status: given.status)
         return given
     }
 
