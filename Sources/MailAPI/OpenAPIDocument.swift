@@ -1,7 +1,8 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = opening + events + verify + paths + componentsOpening + verifySchemas + components
+    static let text =
+        opening + events + verify + webhooks + paths + componentsOpening + verifySchemas + webhookSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -553,7 +554,7 @@ enum OpenAPIDocument {
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "BodyTooLarge": {
-                "description": "The body is larger than 64 KiB.",
+                "description": "The body is larger than 64 KiB (256 KiB at webhooks).",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "WrongMediaType": {
