@@ -2,7 +2,8 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + verify + webhooks + paths + componentsOpening + verifySchemas + webhookSchemas + components
+        opening + events + verify + webhooks + microsoftWebhook + paths + componentsOpening + verifySchemas
+        + webhookSchemas + microsoftWebhookSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""

@@ -23,7 +23,10 @@ struct WebhookRoutes: Sendable {
     let metrics: PrometheusMetrics
 
     var all: [Route] {
-        [GoogleWebhook(pushes: pushes, counts: PushCounts(provider: .google, metrics: metrics)).route]
+        [
+            GoogleWebhook(pushes: pushes, counts: PushCounts(provider: .google, metrics: metrics)).route,
+            MicrosoftWebhook(pushes: pushes, counts: PushCounts(provider: .microsoft, metrics: metrics)).route,
+        ]
     }
 }
 

@@ -53,6 +53,7 @@ public struct MicrosoftConfiguration: Sendable {
     /// Answers the parts of a batch in an order of its own, as the provider may.
     public var shufflesBatchAnswers = true
     public var faults = FaultPlan()
+    public var subscriptions = GraphSubscriptionRules()
 
     public init() {}
 }

@@ -39,7 +39,7 @@ public final class ProviderEmulator: Sendable {
     {
         let courier = PushCourier(faults: configuration.pushFaults, time: configuration.time)
         let google = GoogleEmulator(configuration, courier: courier)
-        let microsoft = MicrosoftEmulator(configuration)
+        let microsoft = MicrosoftEmulator(configuration, courier: courier)
         let responder = EmulatorResponder(
             google: google, microsoft: microsoft, courier: courier, configuration: configuration)
         // Ending by cancellation is how the server is stopped; Hummingbird would report each open connection as an

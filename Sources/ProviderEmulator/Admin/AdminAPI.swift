@@ -150,6 +150,7 @@ struct AdminBody: Decodable {
     var flag: String?
     var importance: String?
     var categories: [String]?
+    var event: String?
     var url: String?
     var audience: String?
     var service_account: String?

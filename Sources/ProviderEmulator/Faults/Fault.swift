@@ -61,6 +61,8 @@ public enum FaultResponse: Sendable, Hashable {
     case double
     /// A push is overtaken by the next one.
     case reorder
+    /// A push comes after one that somebody else has made up.
+    case forge
 }
 
 /// One scripted fault.
@@ -122,7 +124,7 @@ public struct RandomFaults: Sendable {
 
     /// What pushes must be expected to meet.
     public static let onPushes: [FaultResponse] = [
-        .drop, .double, .delay(.milliseconds(200)), .reorder, .garbage,
+        .drop, .double, .delay(.milliseconds(200)), .reorder, .garbage, .forge,
     ]
 
     /// The same for a client of Graph, with pages that are odd and yet right.

@@ -29,9 +29,15 @@ public final class PushCourier: Sendable {
         var transport: HTTPTransport?
         var isClosed = false
         var idle: [CheckedContinuation<Void, Never>] = []
+        /// Whom to tell of lost letters.
+        var losers: [@Sendable () -> Void] = []
 
         /// Queued, waiting or being posted.
         var underWay: Int { queue.count - queueStart + tasks.count }
+
+        mutating func lose(_ letter: PushLetter) {
+            if let whenLost = letter.whenLost { losers.append(whenLost) }
+        }
     }
 
     /// How many requests are under way at once.
@@ -62,11 +68,13 @@ public final class PushCourier: Sendable {
             state.stats.letters += 1
             guard state.underWay < Self.lettersMax else {
                 state.stats.overflowed += 1
+                state.lose(letter)
                 return
             }
             place(letter, fault, &state)
             startPosting(&state)
         }
+        tellLosers()
     }
 
     /// Posts a letter once, now, besides all others and whatever faults are set, and answers what its receiver did.
@@ -120,6 +128,7 @@ extension PushCourier {
         case .double: state.queue += [parcel, parcel]
         case .delay(let delay): park(parcel, for: delay, &state)
         case .garbage: state.queue.append(Parcel(letter: Self.garbled(letter)))
+        case .forge: state.queue += [Parcel(letter: Self.forged(letter)), parcel]
         case .reorder: return hold(parcel, &state)
         default: state.queue.append(parcel)
         }
@@ -132,6 +141,15 @@ extension PushCourier {
         letter.body = Array("{\"message\": {\"data\": \u{0}".utf8) + [0xff, 0xfe]
         letter.policy.triesMax = 1
         return letter
+    }
+
+    /// What a forger posts, once, besides the letter itself.
+    private static func forged(_ letter: PushLetter) -> PushLetter {
+        var forged = letter
+        if let forge = letter.forge { forge(&forged) } else { forged.headers.removeAll { $0.name == "Authorization" } }
+        forged.policy.triesMax = 1
+        forged.whenLost = nil
+        return forged
     }
 
     /// Posts the parcel after the next letter, or after ``holdMax`` when none comes.
@@ -202,6 +220,7 @@ extension PushCourier {
             park(parcel, for: wait, &state)
         } else {
             state.stats.givenUp += 1
+            state.lose(parcel.letter)
         }
     }
 
@@ -218,10 +237,20 @@ extension PushCourier {
                 state.tasks[id] = nil
                 finish(&state)
                 startPosting(&state)
-                wakeIfIdle(&state)
             }
+            // They may have more to send.
+            tellLosers()
+            self.state.withLock { wakeIfIdle(&$0) }
         }
         return id
+    }
+
+    private func tellLosers() {
+        let losers = state.withLock { state in
+            defer { state.losers = [] }
+            return state.losers
+        }
+        for loser in losers { loser() }
     }
 
     private func wakeIfIdle(_ state: inout State) {

@@ -41,6 +41,7 @@ extension ServiceConfiguration {
         var outlook = OutlookConfiguration()
         outlook.apiURL = microsoft.apiURL
         outlook.headers = eventHeaders
+        outlook.notificationURL = waking.publicURL.map { $0 + "/webhooks/microsoft" }
         return outlook
     }
 
