@@ -175,7 +175,8 @@ public actor SyncManager: Service {
                 takeWake: { worker.wake.take() }, takeAnnouncement: { worker.takeAnnouncement() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) },
-                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) }),
+                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) },
+                importMoved: { [hooks] in hooks.importMoved($0) }),
             mailboxKnown: worker.mailboxKnown,
             resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
     }

@@ -7,6 +7,8 @@ struct OutlookNormalizer: Sendable {
     let headers: HeaderSelection
     /// Messages dated earlier are out of scope.
     let since: UnixSeconds?
+    /// Messages dated at or after this are out of scope, too.
+    var until: UnixSeconds?
 
     /// Reads the message that was asked for by `id` and lies at `place`.
     ///
@@ -28,8 +30,8 @@ struct OutlookNormalizer: Sendable {
     /// Whether the message is received when it is new.
     func isInScope(_ message: OutlookWire.Message, at place: FolderTree.Place) -> Bool {
         guard place.isInScope, message.isDraft != true else { return false }
-        guard let since, let date = Self.date(message) else { return true }
-        return date >= since
+        guard let date = Self.date(message) else { return true }
+        return date >= since ?? .min && date < until ?? .max
     }
 
     private func meta(
@@ -112,6 +114,17 @@ enum GraphTime {
         seconds += numbers[3] * 3600 + numbers[4] * 60 + numbers[5]
         let offset = (match.8.flatMap { Int64($0) } ?? 0) * 3600 + (match.9.flatMap { Int64($0) } ?? 0) * 60
         return match.7 == "-" ? seconds + offset : seconds - offset
+    }
+
+    /// As filters have it: `2024-01-01T00:00:00Z`, in UTC.
+    static func timestamp(_ time: UnixSeconds) -> String {
+        let day = time.floored(by: 86_400)
+        let second = time - day * 86_400
+        let date = civil(day)
+        let digits = [Int64(date.month), Int64(date.day), second / 3600, second / 60 % 60, second % 60]
+            .map { $0 < 10 ? "0\($0)" : "\($0)" }
+        let year = String(repeating: "0", count: max(0, 4 - "\(date.year)".count)) + "\(date.year)"
+        return "\(year)-\(digits[0])-\(digits[1])T\(digits[2]):\(digits[3]):\(digits[4])Z"
     }
 
     /// As a `Date` header has it (RFC 5322 §3.3).

@@ -150,11 +150,11 @@ struct AdminBody: Decodable {
     var flag: String?
     var importance: String?
     var categories: [String]?
-    var event: String?
     var url: String?
     var audience: String?
     var service_account: String?
     var wrapped: Bool?
+    var event: String?
 }
 
 extension EmulatorError {

@@ -22,9 +22,10 @@ enum FaultText {
         "batch": .batch, "token": .token, "revoke": .revoke, "jwks": .jwks, "graph": .anyGraph, "me": .graph(.me),
         "folders": .graph(.foldersList), "folder": .graph(.foldersGet), "child-folders": .graph(.childFoldersList),
         "folders-delta": .graph(.foldersDelta), "messages": .graph(.messagesList), "delta": .graph(.messagesDelta),
+        "watch": .gmail(.watch), "stop": .gmail(.stop),
         "message": .graph(.messagesGet), "subscribe": .graph(.subscriptionsCreate),
         "subscriptions": .graph(.subscriptionsList), "renew": .graph(.subscriptionsUpdate),
-        "unsubscribe": .graph(.subscriptionsDelete), "push": .push, "watch": .gmail(.watch), "stop": .gmail(.stop),
+        "unsubscribe": .graph(.subscriptionsDelete), "push": .push,
     ]
 
     private static let plain: [String: FaultResponse] = [
