@@ -28,6 +28,30 @@ extension PushKeeper {
     }
 }
 
+/// Where providers' announcements come in, and what it takes to believe them.
+struct PushAccess: Sendable {
+    let webhooks: PushWebhooks
+    private let googleKeys: KeySetCache?
+
+    init(
+        _ configuration: ServiceConfiguration, _ access: ProviderAccess, receiver: any PushReceiver,
+        time: any TimeSource, logger: Logger
+    ) {
+        let transport = access.transport
+        let waking = configuration.waking
+        let verified = waking.googlePushRules.map { rules in
+            let keys = KeySetCache(
+                url: waking.googleKeysURL, variable: "GOOGLE_OIDC_JWKS_URL", time: time, logger: logger
+            ) { request in try await transport.send(request) }
+            return (keys: keys, verifier: PushTokenVerifier(rules: rules, keys: keys, time: time))
+        }
+        googleKeys = verified?.keys
+        webhooks = PushWebhooks(receiver: receiver, google: verified?.verifier)
+    }
+
+    func close() async { await googleKeys?.shutdown() }
+}
+
 /// Tells the keeper of passes, once there is one: it is made after the manager.
 final class PassRelay: Sendable {
     private let listener = Mutex<(@Sendable (AccountKey, PassReport) -> Void)?>(nil)
