@@ -47,7 +47,7 @@ struct APIResponder: HTTPResponder {
         let query = request.uri.queryParameters.map { (name: String($0.key), value: String($0.value)) }
         return try await route.handle(
             Route.Call(
-                user: user, query: query, contentType: request.headers[.contentType],
+                user: user, query: query, rawQuery: request.uri.query ?? "", contentType: request.headers[.contentType],
                 bearer: gatekeeper.bearer(request), body: body))
     }
 

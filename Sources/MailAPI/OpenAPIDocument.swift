@@ -1,7 +1,9 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = opening + events + verify + paths + componentsOpening + verifySchemas + components
+    static let text =
+        opening + events + verify + webhooks + microsoftWebhook + paths + componentsOpening + verifySchemas
+        + webhookSchemas + microsoftWebhookSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -369,7 +371,7 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s"
+                  "eta_s", "pushes", "pushes_until", "push_error"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -412,7 +414,10 @@ enum OpenAPIDocument {
                   "eta_s": {
                     "type": ["integer", "null"],
                     "description": "Seconds the first reading of the mailbox still needs."
-                  }
+                  },
+                  "pushes": {"type": "string", "enum": ["off", "pending", "healthy", "lapsed", "silent"]},
+                  "pushes_until": {"type": ["integer", "null"], "description": "Unix seconds at which the grant ends."},
+                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."}
                 }
               },
               "ServiceStatus": {
@@ -421,7 +426,7 @@ enum OpenAPIDocument {
                   "version",
                   "uptime_s",
                   "nats",
-                  "accounts",
+                  "accounts", "pushes",
                   "outbox_depth",
                   "oldest_unpublished_s",
                   "publish_latency_ms",
@@ -453,6 +458,7 @@ enum OpenAPIDocument {
                     "additionalProperties": {"type": "integer"},
                     "description": "How many accounts have each status."
                   },
+                  "pushes": {"type": "object", "additionalProperties": {"type": "integer"}},
                   "outbox_depth": {"type": "integer"},
                   "oldest_unpublished_s": {"type": ["integer", "null"]},
                   "publish_latency_ms": {
@@ -549,7 +555,7 @@ enum OpenAPIDocument {
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "BodyTooLarge": {
-                "description": "The body is larger than 64 KiB.",
+                "description": "The body is larger than 64 KiB (256 KiB at webhooks).",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "WrongMediaType": {

@@ -31,12 +31,21 @@ struct AccountWorker: Sendable {
     let wake = AtomicFlag()
     /// A push announced what the next pass will find.
     let announced = AtomicFlag()
+    /// The present pass knows of an announcement.
+    let wasAnnounced = AtomicFlag()
+    /// Somebody asked for the next pass; raised for the present one, too, until it begins.
+    let asked = AtomicFlag()
+    /// What the present pass finds, a healthy push would have announced: it was begun by the clock, over a mailbox that
+    /// was followed before.
+    var isPoll = false
     /// How well the account's changes are announced.
     var pushes = PushHealth.off
     /// Passes begun since the account has this worker.
     var passes = 0
     /// The account's events when the present pass began; nil when it was not loaded yet.
     var eventsBefore: Int?
+    /// The same of the messages that could not be read yet.
+    var gapsBefore: Int?
     /// Who waits for the end of a pass, with the number of the pass.
     var waiting: [PassWaiter] = []
     /// The mailbox was checked since the account was connected or the process started.

@@ -11,7 +11,7 @@ extension SyncManager {
         await beginCommand(key)
         defer { endCommand(key) }
         let account = try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
-        var worker = workers[key] ?? AccountWorker(key: key, since: account.since)
+        var worker = workers[key] ?? newWorker(account)
         let pass = worker.pass
         worker.since = account.since
         worker.epoch = newEpoch()
@@ -41,9 +41,12 @@ extension SyncManager {
     }
 
     private func wake(_ worker: AccountWorker) {
+        worker.asked.raise()
+        let now = time.nowMilliseconds()
         switch worker.state {
         case .running: worker.wake.raise()
-        case .scheduled: setDue(worker.key, at: time.nowMilliseconds())
+        // Who is due already keeps its place among those that are.
+        case .scheduled: if (worker.dueAt ?? .max) > now { setDue(worker.key, at: now) }
         case .parked: break
         }
     }

@@ -8,15 +8,20 @@ public struct PassReport: Sendable, Hashable {
     public var isCaughtUp = false
     /// A push had announced that there is something.
     public var wasAnnounced = false
+    /// The pass was begun by the clock, over a mailbox that was followed before: what it found, a push should have
+    /// announced.
+    public var wasPoll = false
     /// Why it failed, or why there was none.
     public var failure: SyncFailure?
 
     public init(
-        events: Int = 0, isCaughtUp: Bool = false, wasAnnounced: Bool = false, failure: SyncFailure? = nil
+        events: Int = 0, isCaughtUp: Bool = false, wasAnnounced: Bool = false, wasPoll: Bool = false,
+        failure: SyncFailure? = nil
     ) {
         self.events = events
         self.isCaughtUp = isCaughtUp
         self.wasAnnounced = wasAnnounced
+        self.wasPoll = wasPoll
         self.failure = failure
     }
 }
@@ -60,9 +65,6 @@ extension SyncManager {
         worker.announced.raise()
         return wake(user: key.user, provider: key.provider, inbox: key.inbox) > 0
     }
-
-    /// How well the account's changes are announced from now on; polling follows.
-    public func setPushes(_ health: PushHealth, of key: AccountKey) { workers[key]?.pushes = health }
 
     private func leave(_ key: AccountKey, _ id: Int) {
         guard let index = workers[key]?.waiting.firstIndex(where: { $0.id == id }) else { return }

@@ -29,6 +29,8 @@ public actor SyncManager: Service {
     private var running = 0
     private var stopping = false
     private var lastEpoch = 0
+    /// How well changes are announced of accounts whose workers do not exist yet.
+    var earlyPushes: [AccountKey: PushHealth] = [:]
     var failures = FailureTally()
     /// Raised while accounts are due but have no place; read by passes without entering the actor.
     private let placeWanted = AtomicFlag()
@@ -72,7 +74,7 @@ public actor SyncManager: Service {
         let spread = min(settings.startSpread, settings.interval).milliseconds
         for (index, account) in connected.enumerated()
         where workers[account.key] == nil && !ended.contains(account.key) {
-            var worker = AccountWorker(key: account.key, since: account.since)
+            var worker = newWorker(account)
             let needsReauth = account.reauthReason != nil
             if needsReauth {
                 worker.state = .parked
@@ -128,6 +130,9 @@ public actor SyncManager: Service {
         worker.wake.set(false)
         worker.passes += 1
         worker.eventsBefore = worker.stored?.events
+        worker.gapsBefore = worker.stored?.gaps
+        worker.wasAnnounced.set(false)
+        worker.isPoll = !worker.asked.take() && worker.mailboxKnown && worker.stored?.phase == .live
         worker.dueAt = nil
         worker.waitingFor = nil
         running += 1
@@ -167,7 +172,7 @@ public actor SyncManager: Service {
             account: key, session: session,
             context: PassContext(
                 stores: stores, time: time, outboxRowsMax: settings.outboxRowsMax, obstacle: hooks.obstacle,
-                takeWake: { worker.wake.take() }, takeAnnouncement: { worker.announced.take() },
+                takeWake: { worker.wake.take() }, takeAnnouncement: { worker.takeAnnouncement() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) },
                 takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) },
@@ -192,7 +197,7 @@ public actor SyncManager: Service {
         guard let worker = workers[key], worker.epoch == epoch else { return }
         endComparison(key, ending)
         let verdict = PassVerdict.decide(
-            ending, failures: worker.failures, settings: settings, random: Double.random(in: 0..<1))
+            ending, failures: worker.failures, settings: settings(for: worker), random: Double.random(in: 0..<1))
         workers[key]?.failures = verdict.failures
         workers[key]?.waitingFor = verdict.waitingFor
         if let wait = verdict.blockProject { budgets[key.provider]?.blockProject(for: wait) }
@@ -208,6 +213,7 @@ public actor SyncManager: Service {
         case .again(let wait):
             let woken = worker.wake.take() && verdict.failure == nil
             setDue(key, at: time.nowMilliseconds() + (woken ? 0 : wait.milliseconds))
+            if worker.pushes == .healthy { pollSoonUnlessPushed(key) }
         case .park(let why):
             workers[key]?.state = .parked
             if why == .storeBehindStream { await hooks.behind(key.user) }

@@ -2,6 +2,8 @@
 public struct SyncSettings: Sendable, Hashable {
     /// Between two passes of an idle account (`SYNC_INTERVAL`), before jitter of a tenth.
     public var interval: Duration
+    /// The same while pushes announce its changes (`PUSH_POLL_INTERVAL`).
+    public var pushInterval: Duration
     /// So many passes run at once; further ones wait their turn, longest overdue first.
     public var passesMax: Int
     /// After so long a backfill gives its place to others that wait.
@@ -15,11 +17,13 @@ public struct SyncSettings: Sendable, Hashable {
     public var backoff: Backoff
 
     public init(
-        interval: Duration = .seconds(30), passesMax: Int = 256, slice: Duration = .seconds(10),
+        interval: Duration = .seconds(30), pushInterval: Duration = .seconds(900), passesMax: Int = 256,
+        slice: Duration = .seconds(10),
         pauseRetry: Duration = .seconds(5), startSpread: Duration = .seconds(10), outboxRowsMax: Int = 50_000,
         backoff: Backoff = Backoff()
     ) {
         self.interval = interval
+        self.pushInterval = pushInterval
         self.passesMax = passesMax
         self.slice = slice
         self.pauseRetry = pauseRetry

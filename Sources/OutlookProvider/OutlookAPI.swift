@@ -128,7 +128,7 @@ struct OutlookAPI: Sendable {
 // MARK: - One call
 
 extension OutlookAPI {
-    private func url(_ path: String) -> String { configuration.apiURL + path }
+    func url(_ path: String) -> String { configuration.apiURL + path }
 
     private func patiently<Value: Decodable>(
         _ endpoint: OutlookFailure.Endpoint, _ url: String, pageSize: Int? = nil
@@ -210,7 +210,7 @@ extension OutlookAPI {
     // MARK: Links
 
     /// - Throws: `stop` when a link leads to another origin.
-    private func checked<Value>(_ page: OutlookWire.Page<Value>) throws(SyncFailure) -> OutlookWire.Page<Value> {
+    func checked<Value>(_ page: OutlookWire.Page<Value>) throws(SyncFailure) -> OutlookWire.Page<Value> {
         for link in [page.nextLink, page.deltaLink] {
             if let link, !isOurs(link) { throw OutlookFailure.foreignLink }
         }

@@ -138,6 +138,15 @@ enum GraphTime {
             + "\(clock.joined(separator: ":")) +0000"
     }
 
+    /// As Graph takes it: RFC 3339, in UTC.
+    static func text(_ time: UnixSeconds) -> String {
+        let second = Int(time - time.floored(by: 86_400) * 86_400)
+        let date = civil(time.floored(by: 86_400))
+        let numbers = [date.month, date.day, second / 3600, second / 60 % 60, second % 60]
+        let parts = numbers.map { $0 < 10 ? "0\($0)" : "\($0)" }
+        return "\(date.year)-\(parts[0])-\(parts[1])T\(parts[2]):\(parts[3]):\(parts[4])Z"
+    }
+
     /// Days since 1970-01-01, proleptic Gregorian. Years are counted from March, so that the leap day comes last.
     private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
         let shifted = month <= 2 ? year - 1 : year

@@ -85,7 +85,10 @@ import Testing
                 for body in bodies {
                     let answer = try await api.call(method, path, bearer: bearer, body: body)
                     #expect(schema.faults(of: answer).isEmpty, "\(method) \(path) \(answer.status)")
-                    if body == schema.example { #expect((200..<300).contains(answer.status), "\(method) \(path)") }
+                    // Providers authenticate themselves in ways of their own, which other tests try.
+                    if body == schema.example, !path.hasPrefix("/webhooks/") {
+                        #expect((200..<300).contains(answer.status), "\(method) \(path)")
+                    }
                 }
                 if path.hasPrefix("/mail/") || schema.needsOperator {
                     #expect(schema.faults(of: try await api.call(method, path)).isEmpty, "\(method) \(path) 401")
