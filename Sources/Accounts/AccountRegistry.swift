@@ -50,6 +50,7 @@ public struct AccountRegistry: Sendable {
                     ) STRICT, WITHOUT ROWID
                     """)
         }
+        migrator.registerMigration("schedules", migrate: AccountSchedules.createTables)
         database = try AccountDatabase(path: path, migrator: migrator)
     }
 

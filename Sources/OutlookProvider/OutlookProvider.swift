@@ -12,6 +12,8 @@ public struct OutlookProvider: MailProvider {
     private let logger: Logger
     private let send: SendRequest
 
+    public var folderSchedule: FolderSchedule? { configuration.folders }
+
     public init(
         configuration: OutlookConfiguration = .init(), transport: HTTPTransport, time: any TimeSource = SystemTime(),
         logger: Logger
@@ -31,7 +33,8 @@ public struct OutlookProvider: MailProvider {
     ) -> any MailboxSession {
         let calls = ProviderCalls<OutlookFailure>(
             policy: configuration.calls, tokens: tokens, budget: budget, time: time, send: send)
-        return OutlookSession(api: OutlookAPI(configuration: configuration, calls: calls), since: since, logger: logger)
+        return OutlookSession(
+            api: OutlookAPI(configuration: configuration, calls: calls), since: since, time: time, logger: logger)
     }
 }
 
@@ -41,6 +44,8 @@ public struct OutlookConfiguration: Sendable {
     public var apiURL = "https://graph.microsoft.com/v1.0"
     /// `EVENT_HEADERS`
     public var headers = HeaderSelection.standard
+    /// How often passes that nobody asked for ask the folders.
+    public var folders = FolderSchedule.standard
     /// How calls are tried.
     public var calls = CallPolicy()
     /// Requests in flight at once to one mailbox: Graph refuses a fifth.

@@ -1,3 +1,4 @@
+import Accounts
 import EventAudit
 import Logging
 import MailAPI
@@ -39,7 +40,9 @@ struct ServiceWorks: Sendable {
             time.nowMilliseconds()
         }
         let manager = SyncManager(
-            settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
+            settings: SyncSettings(
+                interval: configuration.syncInterval, pushInterval: configuration.waking.pushPollInterval,
+                isClockOff: configuration.waking.isDrivenByCron, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: access.vault, tokens: access.tokens, providers: access.providers,
             budgets: access.budgets,
             hooks: SyncHooks(
@@ -47,7 +50,7 @@ struct ServiceWorks: Sendable {
                     dispatcher.wake(user)
                     events.committed(user)
                 }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) }),
-            time: time, logger: logger)
+            schedules: AccountSchedules(data.registry), time: time, logger: logger)
 
         // What brings stores and stream together again, when one of them went back in time, and erases accounts.
         let recovery = UserRecovery(

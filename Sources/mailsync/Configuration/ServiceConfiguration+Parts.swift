@@ -41,6 +41,7 @@ extension ServiceConfiguration {
         var outlook = OutlookConfiguration()
         outlook.apiURL = microsoft.apiURL
         outlook.headers = eventHeaders
+        outlook.folders = waking.isIntervalSet ? .every(syncInterval) : .standard
         return outlook
     }
 
