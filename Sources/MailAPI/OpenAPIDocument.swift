@@ -1,7 +1,8 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = opening + events + verify + paths + componentsOpening + verifySchemas + components
+    static let text =
+        opening + events + live + verify + paths + componentsOpening + liveSchemas + verifySchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
