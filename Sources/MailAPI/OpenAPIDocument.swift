@@ -2,8 +2,8 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + verify + webhooks + microsoftWebhook + paths + componentsOpening + verifySchemas
-        + webhookSchemas + microsoftWebhookSchemas + components
+        opening + events + live + verify + webhooks + microsoftWebhook + paths + componentsOpening
+        + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""

@@ -17,6 +17,8 @@ struct Route: Sendable {
     struct Call: Sendable {
         /// nil unless the access is `user`.
         var user: UserID?
+        /// When the user's token expires.
+        var tokenExpiresAt: UnixSeconds?
         /// The parameters of the URL's query, decoded, in order.
         var query: [(name: String, value: String)] = []
         /// The URL's query as it came, without the question mark.
@@ -24,6 +26,9 @@ struct Route: Sendable {
         var contentType: String?
         /// The credential of `Authorization: Bearer`, for operations that check their callers themselves.
         var bearer: Secret?
+        var headers: HTTPFields = [:]
+        /// What the request came on.
+        var connection = CallerConnection.none
         var body: [UInt8]
     }
 
@@ -37,6 +42,8 @@ struct Route: Sendable {
     let access: Access
     /// A longer body is answered 413, in bytes.
     var bodyBytesMax = Route.bodyBytesStandard
+    /// Whether a request may ask to go on as a WebSocket.
+    var takesWebSockets = false
     let handle: @Sendable (Call) async throws -> Response
 
     /// A user's operation.

@@ -36,10 +36,14 @@ actor FakeCommands: AccountCommands {
     private(set) var verifies: [Verify] = []
     private var summary: VerificationSummary? = VerificationSummary(agrees: true, events: 3)
     private var reports: [AccountReport] = []
+    private(set) var imports: [LiveImport] = []
+    /// How often the accounts were asked for.
+    private(set) var looks = 0
     private var failure: (any Error)?
     private var problems: [ReadinessProblem] = []
 
     func set(reports: [AccountReport]) { self.reports = reports }
+    func set(imports: [LiveImport]) { self.imports = imports }
     func set(summary: VerificationSummary?) { self.summary = summary }
     func set(failure: any Error) { self.failure = failure }
     func set(problems: [ReadinessProblem]) { self.problems = problems }
@@ -79,7 +83,10 @@ actor FakeCommands: AccountCommands {
     }
 
     /// Everybody's, to see that the API shows each user only their own.
-    func accounts(of user: UserID) async throws -> [AccountReport] { reports }
+    func accounts(of user: UserID) async throws -> [AccountReport] {
+        looks += 1
+        return reports
+    }
 
     func overview() async throws -> ServiceReport {
         ServiceReport(
@@ -141,7 +148,7 @@ struct APIFixture: Sendable {
         configuration.port = port
         return MailAPIServer(
             configuration: configuration, commands: commands, events: events,
-            verifier: JWTVerifier(
+            live: LiveSources { [commands] _ in await commands.imports }, verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             pushes: pushes, operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
             logger: .silent)
@@ -155,7 +162,7 @@ struct APIFixture: Sendable {
                 do { try await server.run() } catch is CancellationError {}  // the end of the test
             }
             guard let port = await server.port() else { throw RawClient.Failure.cannotConnect }
-            try await body(API(port: port, fixture: self))
+            try await body(API(port: port, fixture: self, server: server))
             group.cancelAll()
         }
     }
@@ -186,6 +193,7 @@ private final class StoreDirectory: Sendable {
 struct API: Sendable {
     let port: Int
     let fixture: APIFixture
+    let server: MailAPIServer
 
     /// One request on a connection of its own, with the user's token.
     func call(

@@ -65,7 +65,7 @@ final class RecordingReceiver: PushReceiver {
         ("%00", "\0"),
     ])
     func theTokenComesBackDecodedOnce(sent: String, expected: String) async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answer = try await api.call(
                 "POST", "\(Self.path)?validationToken=\(sent)", body: "",
                 headers: ["Content-Type": "text/plain; charset=utf-8"])
@@ -79,7 +79,7 @@ final class RecordingReceiver: PushReceiver {
     }
 
     @Test func theBytesOfATokenNeedNotBeText() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answer = try await api.call("POST", "\(Self.path)?validationToken=%ff%fe")
             #expect(answer.status == 200 && answer.body == [0xff, 0xfe])
         }
@@ -90,14 +90,14 @@ final class RecordingReceiver: PushReceiver {
         "validationToken=" + String(repeating: "x", count: 2049),
     ])
     func otherTokensAreRefused(query: String) async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answer = try await api.call("POST", "\(Self.path)?\(query)")
             #expect(answer.status == 422 && answer.isProblem && answer.string("field") == "validationToken")
         }
     }
 
     @Test func theHandshakeNeedsNobodyElse() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             // Requests that have not come to their end, on other connections.
             let pending = try (0..<20).map { _ in try RawClient(port: api.port) }
             for client in pending {
@@ -112,7 +112,7 @@ final class RecordingReceiver: PushReceiver {
     // MARK: Announcements
 
     @Test func anEntryWakesItsAccount() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answer = try await api.call("POST", Self.path, body: Self.post(Self.entry()))
             #expect(answer.status == 202 && count("accepted", api))
         }
@@ -124,7 +124,7 @@ final class RecordingReceiver: PushReceiver {
     func theDocumentedPosts(name: String) async throws {
         let specs = try #require(SharedMaterial.specs)
         let body = try String(contentsOfFile: "\(specs)/graph/docs-samples/notification-\(name).json", encoding: .utf8)
-        try await run { api in
+        try await run { (api: API) async throws in
             #expect(try await api.call("POST", Self.path, body: body).status == 202)
         }
         let id = "7f105c7d-2dc5-4530-97cd-4e7ae6534c07"
@@ -134,7 +134,7 @@ final class RecordingReceiver: PushReceiver {
     }
 
     @Test func severalSubscriptionsInOnePost() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answer = try await api.call(
                 "POST", Self.path,
                 body: Self.post(
@@ -160,7 +160,7 @@ final class RecordingReceiver: PushReceiver {
     }
 
     @Test func aForgedTwinHidesNothing() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let body = Self.post(Self.entry("sub-1", "wrong"), Self.entry(), Self.entry("sub-1", "wrong"))
             #expect(try await api.call("POST", Self.path, body: body).status == 202)
         }
@@ -172,7 +172,7 @@ final class RecordingReceiver: PushReceiver {
         [entry("sub-1", "wrong", #","lifecycleEvent":"subscriptionRemoved""#), entry("sub-2", nil)],
     ])
     func whatNobodyToldIsRefused(entries: [String]) async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answer = try await api.call(
                 "POST", Self.path, body: #"{"value":[\#(entries.joined(separator: ","))]}"#)
             #expect(answer.status == 401 && answer.isProblem && answer.headers["www-authenticate"] != nil)
@@ -182,7 +182,7 @@ final class RecordingReceiver: PushReceiver {
     }
 
     @Test func whatIsForNobodyIsTaken() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             #expect(try await api.call("POST", Self.path, body: Self.post(Self.entry("gone", "x"))).status == 202)
             #expect(count("unknown", api))
         }
@@ -193,7 +193,7 @@ final class RecordingReceiver: PushReceiver {
         (#"{"value":{}}"#, 422), (#"{"value":[]}"#, 422), (#"{"value":["x",{}]}"#, 422),
     ])
     func garbageIsRefused(body: String, status: Int) async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answer = try await api.call("POST", Self.path, body: body)
             #expect(answer.status == status && answer.isProblem, "\(answer.status) \(answer.text)")
             #expect(api.fixture.metrics.render().contains(#"outcome="malformed"}"#))
@@ -202,7 +202,7 @@ final class RecordingReceiver: PushReceiver {
     }
 
     @Test func onlyJSONOfABoundedSizeIsRead() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let text = try await api.call("POST", Self.path, body: "{}", headers: ["Content-Type": "text/plain"])
             #expect(text.status == 415 && text.isProblem)
             let filler = String(repeating: "x", count: Route.bodyBytesMax)
@@ -218,14 +218,14 @@ final class RecordingReceiver: PushReceiver {
     }
 
     @Test func withoutAReceiverNothingIsTaken() async throws {
-        try await APIFixture().run { api in
+        try await APIFixture().run { (api: API) async throws in
             let answer = try await api.call("POST", Self.path, body: Self.post(Self.entry()))
             #expect(answer.status == 503 && answer.isProblem)
         }
     }
 
     @Test func twoHundredAtOnce() async throws {
-        try await run { api in
+        try await run { (api: API) async throws in
             let answers = try await withThrowingTaskGroup(of: (status: Int, Duration).self) { group in
                 for index in 0..<200 {
                     group.addTask {

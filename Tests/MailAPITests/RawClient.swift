@@ -24,8 +24,12 @@ final class RawClient: Sendable {
     private static let receiveTimeoutSeconds = 30
     private let descriptor: Int32
 
-    init(port: Int) throws {
+    /// - Parameter receiveBufferBytes: what the kernel keeps for a client that does not read; nil: as it likes.
+    init(port: Int, receiveBufferBytes: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var bytes = receiveBufferBytes {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+        }
         var timeout = timeval(tv_sec: Self.receiveTimeoutSeconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
@@ -95,6 +99,12 @@ final class RawClient: Sendable {
             return count == 0 || (count < 0 && errno != EAGAIN)
         }
     }
+
+    /// What comes next, at most so many bytes; nil when the server closed, or said nothing for 30 seconds.
+    func receive(atMost count: Int) async throws -> [UInt8]? { try await blocking { [self] in read(count) } }
+
+    /// Closes this side only: nothing more will be sent.
+    func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     private func read(_ count: Int) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: count)

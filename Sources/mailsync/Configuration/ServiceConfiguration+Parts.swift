@@ -42,6 +42,7 @@ extension ServiceConfiguration {
         outlook.apiURL = microsoft.apiURL
         outlook.headers = eventHeaders
         outlook.notificationURL = waking.publicURL.map { $0 + "/webhooks/microsoft" }
+        outlook.folders = waking.isIntervalSet ? .every(syncInterval) : .standard
         return outlook
     }
 
