@@ -74,6 +74,8 @@ public enum AuthenticationFailure: Error, Sendable, Hashable, CustomStringConver
     case notYetValid
     case wrongIssuer
     case wrongAudience
+    /// Signed as it should be, for somebody else.
+    case wrongAccount
     case missingClaim(String)
     case unusableSubject(String)
     /// Not the token's fault: the issuer's keys cannot be had. Worth trying again after the duration.
@@ -90,6 +92,7 @@ public enum AuthenticationFailure: Error, Sendable, Hashable, CustomStringConver
         case .notYetValid: "the token is not valid yet"
         case .wrongIssuer: "the token is from another issuer"
         case .wrongAudience: "the token is for another audience"
+        case .wrongAccount: "the token was made for another account"
         case .missingClaim(let name): "the token has no usable '\(name)' claim"
         case .unusableSubject(let reason): "the token's 'sub' cannot be used: \(reason)"
         case .keysUnavailable(let reason, _): "the issuer's keys cannot be fetched: \(reason)"

@@ -50,7 +50,7 @@ struct APIResponder: HTTPResponder {
         let query = request.uri.queryParameters.map { (name: String($0.key), value: String($0.value)) }
         return try await route.handle(
             Route.Call(
-                user: user?.id, tokenExpiresAt: user?.expiresAt, query: query,
+                user: user?.id, tokenExpiresAt: user?.expiresAt, query: query, rawQuery: request.uri.query ?? "",
                 contentType: request.headers[.contentType], bearer: gatekeeper.bearer(headers), headers: headers,
                 connection: context.connection, body: body))
     }

@@ -20,10 +20,12 @@ public final class MailAPIServer: Service {
     ///   - events: reads users' events for them.
     ///   - live: what live streams show besides events and accounts.
     ///   - verifier: decides whose a user's token is.
+    ///   - pushes: what takes providers' pushes; without it they are answered 503.
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
-        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed, live: LiveSources = .init(),
-        verifier: JWTVerifier, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource, logger: Logger
+        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed,
+        live: LiveSources = .init(), verifier: JWTVerifier, pushes: PushWebhooks? = nil, operatorToken: OperatorToken,
+        metrics: PrometheusMetrics, time: any TimeSource, logger: Logger
     ) {
         let limits = configuration.limits
         let mail = MailRoutes(
@@ -33,7 +35,13 @@ public final class MailAPIServer: Service {
         let liveRoutes = LiveRoutes(feed: events, streams: streams, cors: cors, time: time, logger: logger)
         responder = APIResponder(
             routes: RouteTable(
-                mail.all + EventRoutes(feed: events).all + liveRoutes.all + OperatorRoutes(commands: commands, metrics: metrics).all),
+                [
+                    mail.all,
+                    EventRoutes(feed: events).all,
+                    liveRoutes.all,
+                    OperatorRoutes(commands: commands, metrics: metrics).all,
+                    WebhookRoutes(pushes: pushes, metrics: metrics).all,
+                ].flatMap { $0 }),
             gatekeeper: Gatekeeper(verifier: verifier, operatorToken: operatorToken, limits: limits, time: time),
             cors: cors, limits: limits,
             bodyReader: RequestBodyReader(timeout: limits.bodyTimeout, time: time),

@@ -2,7 +2,8 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + live + verify + paths + componentsOpening + liveSchemas + verifySchemas + components
+        opening + events + live + verify + webhooks + microsoftWebhook + paths + componentsOpening
+        + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -386,7 +387,7 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s"
+                  "eta_s", "pushes", "pushes_until", "push_error"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -429,7 +430,10 @@ enum OpenAPIDocument {
                   "eta_s": {
                     "type": ["integer", "null"],
                     "description": "Seconds the first reading of the mailbox still needs."
-                  }
+                  },
+                  "pushes": {"type": "string", "enum": ["off", "pending", "healthy", "lapsed", "silent"]},
+                  "pushes_until": {"type": ["integer", "null"], "description": "Unix seconds at which the grant ends."},
+                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."}
                 }
               },
               "ServiceStatus": {
@@ -438,7 +442,7 @@ enum OpenAPIDocument {
                   "version",
                   "uptime_s",
                   "nats",
-                  "accounts",
+                  "accounts", "pushes",
                   "outbox_depth",
                   "oldest_unpublished_s",
                   "publish_latency_ms",
@@ -470,6 +474,7 @@ enum OpenAPIDocument {
                     "additionalProperties": {"type": "integer"},
                     "description": "How many accounts have each status."
                   },
+                  "pushes": {"type": "object", "additionalProperties": {"type": "integer"}},
                   "outbox_depth": {"type": "integer"},
                   "oldest_unpublished_s": {"type": ["integer", "null"]},
                   "publish_latency_ms": {

@@ -21,6 +21,8 @@ struct Route: Sendable {
         var tokenExpiresAt: UnixSeconds?
         /// The parameters of the URL's query, decoded, in order.
         var query: [(name: String, value: String)] = []
+        /// The URL's query as it came, without the question mark.
+        var rawQuery = ""
         var contentType: String?
         /// The credential of `Authorization: Bearer`, for operations that check their callers themselves.
         var bearer: Secret?

@@ -49,7 +49,7 @@ public struct OpenAPIDescription: Sendable {
             return answer.body.isEmpty ? [] : ["an answer without content is described"]
         }
         guard let described = content[type]?["schema"] else { return ["the type '\(type)' is not described"] }
-        guard type.hasSuffix("json") else { return [] }
+        guard type == "application/json" || type.hasSuffix("+json") else { return [] }
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(answer.body)) else {
             return ["the body is not JSON"]
         }

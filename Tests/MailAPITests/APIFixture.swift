@@ -115,6 +115,8 @@ struct APIFixture: Sendable {
     private let directory: StoreDirectory
     private let key = Curve25519.Signing.PrivateKey()
     let configuration: MailAPIConfiguration
+    /// What takes providers' pushes.
+    var pushes: PushWebhooks?
 
     /// - Parameter limits: changes to the limits; the time to linger is short already.
     init(
@@ -148,7 +150,7 @@ struct APIFixture: Sendable {
             configuration: configuration, commands: commands, events: events,
             live: LiveSources { [commands] _ in await commands.imports }, verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
-            operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
+            pushes: pushes, operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
             logger: .silent)
     }
 

@@ -83,15 +83,21 @@ struct DemoRun: Sendable {
     private func makeService(_ directory: String, _ emulator: ProviderEmulator, _ logger: Logger) async throws
         -> Service
     {
+        let port = try FreePort.find()
+        let publicURL = "http://127.0.0.1:\(port)"
+        emulator.google.pushEndpoint = GooglePushEndpoint(url: publicURL + "/webhooks/google")
         let values = SettingValues(values: [
-            "DATA_DIR": directory, "HTTP_PORT": "0", "BETTER_AUTH_JWKS_URL": emulator.jwksURL,
+            "DATA_DIR": directory, "HTTP_PORT": "\(port)", "PUBLIC_URL": publicURL,
+            "GOOGLE_PUBSUB_TOPIC": "projects/demo/topics/mail",
+            "GOOGLE_PUBSUB_SERVICE_ACCOUNT": GooglePushEndpoint.standardServiceAccount,
+            "GOOGLE_OIDC_JWKS_URL": emulator.googleKeysURL, "BETTER_AUTH_JWKS_URL": emulator.jwksURL,
             "GOOGLE_CLIENT_ID": OAuthConfiguration().clientID,
             "GOOGLE_CLIENT_SECRET": OAuthConfiguration().clientSecret,
             "MICROSOFT_CLIENT_ID": MicrosoftConfiguration().clientID,
             "MICROSOFT_CLIENT_SECRET": MicrosoftConfiguration().clientSecret, "GRAPH_API_URL": emulator.graphURL,
             "MICROSOFT_TOKEN_URL": emulator.microsoftTokenURL, "GRAPH_REQUESTS_PER_MINUTE": "1000000000",
             "GMAIL_API_URL": emulator.baseURL, "GOOGLE_TOKEN_URL": emulator.tokenURL,
-            "GOOGLE_REVOKE_URL": emulator.revokeURL, "GMAIL_UNITS_PER_MINUTE": "1000000000", "SYNC_INTERVAL": "1s",
+            "GOOGLE_REVOKE_URL": emulator.revokeURL, "GMAIL_UNITS_PER_MINUTE": "1000000000",
             "DISK_RESERVE": "0%",
         ])
         let fault = fault
