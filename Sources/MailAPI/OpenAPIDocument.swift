@@ -113,6 +113,7 @@ enum OpenAPIDocument {
             "/mail/disconnect": {
               "post": {
                 "operationId": "disconnect",
+                "x-destructive": true,
                 "summary": "Stop keeping a mailbox in step and delete its tokens",
                 "security": [{"user": []}],
                 "requestBody": {
@@ -159,7 +160,10 @@ enum OpenAPIDocument {
                   },
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "500": {"$ref": "#/components/responses/InternalError"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -175,7 +179,10 @@ enum OpenAPIDocument {
                   },
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "500": {"$ref": "#/components/responses/InternalError"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -188,7 +195,10 @@ enum OpenAPIDocument {
                   "200": {
                     "description": "It is.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Probe"}}}
-                  }
+                  },
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -202,7 +212,10 @@ enum OpenAPIDocument {
                     "description": "They are.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Probe"}}}
                   },
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -216,7 +229,10 @@ enum OpenAPIDocument {
                     "description": "An OpenAPI 3.1 document.",
                     "content": {"application/json": {"schema": {"type": "object"}}}
                   },
-                  "401": {"$ref": "#/components/responses/Unauthorized"}
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             }
@@ -555,7 +571,7 @@ enum OpenAPIDocument {
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "BodyTooLarge": {
-                "description": "The body is larger than 64 KiB (256 KiB at webhooks).",
+                "description": "The body is larger than 64 KiB (/mail/…) or 256 KiB (everything else).",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "WrongMediaType": {

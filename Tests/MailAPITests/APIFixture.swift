@@ -222,6 +222,22 @@ struct API: Sendable {
     }
 }
 
+extension EventStreamClient {
+    /// Opens a live stream.
+    ///
+    /// - Parameter token: in place of the user's.
+    static func open(
+        _ api: API, _ user: String, _ query: String = "", lastEventID: String? = nil, token: String? = nil,
+        receiveBufferBytes: Int32? = nil
+    ) async throws -> EventStreamClient {
+        let path = "/mail/live" + (query.isEmpty ? "" : "?\(query)")
+        let headers = lastEventID.map { ["Last-Event-ID": $0] } ?? [:]
+        return try await EventStreamClient(
+            port: api.port, request: try api.request("GET", path, user: user, bearer: token, headers: headers),
+            receiveBufferBytes: receiveBufferBytes)
+    }
+}
+
 extension Logger {
     static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 }

@@ -157,12 +157,17 @@ import Testing
             let slow = try await EventStreamClient.open(api, "ada", "after=0", receiveBufferBytes: 8192)
             try await eventually("it is cut") { api.server.streams.count == 0 }
             let log = try await fixture.log(of: "ada")
-            let got = try await slow.rest().filter(\.isOfLog).compactMap(\.data)
-            #expect(got.count < 61 && Array(log.prefix(got.count)) == got)
-            let last = await slow.lastEventID
-            #expect(Int(last) == got.count)
-            let again = try await EventStreamClient.open(api, "ada", "after=0", lastEventID: last)
-            #expect(try await again.events(61 - got.count) == Array(log.dropFirst(got.count)))
+            var got = try await slow.rest().filter(\.isOfLog).compactMap(\.data)
+            #expect(got.count < 61)
+            // One that is kept waiting by other tests may be cut as well: it resumes like any other.
+            while got.count < 61 {
+                let again = try await EventStreamClient.open(api, "ada", lastEventID: "\(got.count)")
+                while got.count < 61, let block = try await again.next() {
+                    if block.isOfLog { got.append(block.data ?? "") }
+                }
+                if got.count < 61 { #expect(await again.lastEventID == "\(got.count)") }
+            }
+            #expect(log == got)
         }
     }
 

@@ -16,6 +16,8 @@ actor SocketClient {
             (try? JSONSerialization.jsonObject(with: Data(payload))) as? [String: Any] ?? [:]
         }
         var event: String? { json["event"] as? String }
+        /// Whether it is an event of the log, rather than progress or a status.
+        var isEvent: Bool { event?.hasPrefix("email.") == true || event?.hasPrefix("account.") == true }
         var id: Int? { json["id"] as? Int }
         /// The code of a close (§5.5.1).
         var closeCode: Int? { payload.count >= 2 ? Int(payload[0]) << 8 | Int(payload[1]) : nil }
@@ -91,7 +93,7 @@ actor SocketClient {
         var (data, last): ([String], Int) = ([], 0)
         while data.count < count {
             guard let frame = try await next() else { throw NotInTime("\(data.count) of \(count) events came") }
-            guard let event = frame.event, event.hasPrefix("email.") || event.hasPrefix("account.") else { continue }
+            guard frame.isEvent else { continue }
             let text = String(decoding: frame.payload, as: UTF8.self)
             if let start = text.firstRange(of: #""data":"#) { data.append(String(text[start.upperBound...].dropLast())) }
             last = frame.id ?? 0
