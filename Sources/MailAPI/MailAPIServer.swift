@@ -15,11 +15,15 @@ public final class MailAPIServer: Service {
     private static let headerFieldsMax = 4096
 
     /// - Parameters:
+    ///   - schedules: takes how often users want their accounts to be polled.
+    ///   - cron: syncing driven from outside.
     ///   - events: reads users' events for them.
     ///   - verifier: decides whose a user's token is.
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
-        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed, verifier: JWTVerifier,
+        configuration: MailAPIConfiguration, commands: any AccountCommands,
+        schedules: any ScheduleCommands, cron: CronEndpoint,
+        events: EventFeed, verifier: JWTVerifier,
         operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource, logger: Logger
     ) {
         let limits = configuration.limits
@@ -27,8 +31,11 @@ public final class MailAPIServer: Service {
             commands: commands, missingCredentials: configuration.missingCredentials, time: time)
         responder = APIResponder(
             routes: RouteTable(
-                mail.all + EventRoutes(feed: events).all + OperatorRoutes(commands: commands, metrics: metrics).all),
-            gatekeeper: Gatekeeper(verifier: verifier, operatorToken: operatorToken, limits: limits, time: time),
+                mail.all + EventRoutes(feed: events).all + OperatorRoutes(commands: commands, metrics: metrics).all
+                    + ScheduleRoutes(commands: commands, schedules: schedules).all
+                    + CronRoutes(endpoint: cron, time: time).all),
+            gatekeeper: Gatekeeper(
+                verifier: verifier, operatorToken: operatorToken, cronSecret: cron.secret, limits: limits, time: time),
             cors: CORSPolicy(origins: configuration.corsOrigins), limits: limits,
             bodyReader: RequestBodyReader(timeout: limits.bodyTimeout, time: time),
             metrics: metrics, time: time)

@@ -1,7 +1,9 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = opening + events + verify + paths + componentsOpening + verifySchemas + components
+    static let text =
+        opening + events + verify + schedule + cron + paths + componentsOpening + verifySchemas + scheduleSchemas
+        + cronSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -236,7 +238,8 @@ enum OpenAPIDocument {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "OPERATOR_TOKEN, or the token in DATA_DIR/operator.token."
-              }
+              },
+              "cron": {"type": "http", "scheme": "bearer", "description": "CRON_SECRET."}
             },
             "schemas": {
 
@@ -369,7 +372,8 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s"
+                  "eta_s",
+                  "interval_s"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -412,6 +416,10 @@ enum OpenAPIDocument {
                   "eta_s": {
                     "type": ["integer", "null"],
                     "description": "Seconds the first reading of the mailbox still needs."
+                  },
+                  "interval_s": {
+                    "type": ["integer", "null"],
+                    "description": "Seconds between two passes that nobody asks for; null: only when somebody asks."
                   }
                 }
               },

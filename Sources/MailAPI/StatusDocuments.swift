@@ -43,6 +43,7 @@ extension JSONText {
         field("next_attempt_at", report.nextAttemptAt)
         field("waiting_for", report.waitingFor)
         field("eta_s", report.etaSeconds)
+        field("interval_s", report.intervalSeconds)
     }
 
     /// `GET /status`.

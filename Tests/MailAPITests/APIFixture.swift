@@ -99,8 +99,12 @@ actor FakeCommands: AccountCommands {
 struct APIFixture: Sendable {
     static let issuer = "https://app.example.com"
     static let operatorToken = "operator-token-of-the-tests"
+    static let cronSecret = "cron-secret-of-the-tests"
 
     let commands = FakeCommands()
+    let schedules = FakeSchedules()
+    let cron = FakeCron()
+    var cronSecret: Secret? = Secret(APIFixture.cronSecret)
     let stores: UserStores
     let events: EventFeed
     let metrics = PrometheusMetrics()
@@ -138,7 +142,8 @@ struct APIFixture: Sendable {
         var configuration = configuration
         configuration.port = port
         return MailAPIServer(
-            configuration: configuration, commands: commands, events: events,
+            configuration: configuration, commands: commands, schedules: schedules,
+            cron: CronEndpoint(commands: cron, secret: cronSecret, interval: .seconds(30)), events: events,
             verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,

@@ -66,6 +66,7 @@ import Testing
                 case .user: ["user"]
                 case .operator: ["operator"]
                 case .userOrOperator: ["user", "operator"]
+                case .cron: ["cron"]
                 }
             #expect(schemes == expected, "\(method) \(path)")
         }
@@ -80,7 +81,9 @@ import Testing
         }
         try await fixture.run { (api: API) async throws in
             for (method, path, schema) in operations {
-                let bearer = schema.needsOperator ? APIFixture.operatorToken : try fixture.token("u")
+                let bearer =
+                    schema.needs("cron")
+                    ? APIFixture.cronSecret : schema.needsOperator ? APIFixture.operatorToken : try fixture.token("u")
                 let bodies = method == "POST" ? [schema.example, "{", "{}", nil] : [nil]
                 for body in bodies {
                     let answer = try await api.call(method, path, bearer: bearer, body: body)
@@ -107,8 +110,10 @@ private struct Schema: @unchecked Sendable {  // read-only Foundation values fro
     let document: [String: Any]
     let operation: [String: Any]
 
-    var needsOperator: Bool {
-        (operation["security"] as? [[String: Any]] ?? []).contains { $0["operator"] != nil }
+    var needsOperator: Bool { needs("operator") }
+
+    func needs(_ scheme: String) -> Bool {
+        (operation["security"] as? [[String: Any]] ?? []).contains { $0[scheme] != nil }
     }
 
     var example: String? {
