@@ -2,8 +2,9 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + live + verify + webhooks + microsoftWebhook + paths + componentsOpening
-        + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + components
+        opening + events + live + verify + webhooks + microsoftWebhook + schedule + cron + paths + componentsOpening
+        + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + scheduleSchemas + cronSchemas
+        + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -254,7 +255,8 @@ enum OpenAPIDocument {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "OPERATOR_TOKEN, or the token in DATA_DIR/operator.token."
-              }
+              },
+              "cron": {"type": "http", "scheme": "bearer", "description": "CRON_SECRET."}
             },
             "schemas": {
 
@@ -387,7 +389,8 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s", "pushes", "pushes_until", "push_error"
+                  "eta_s", "pushes", "pushes_until", "push_error",
+                  "interval_s"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -433,7 +436,11 @@ enum OpenAPIDocument {
                   },
                   "pushes": {"type": "string", "enum": ["off", "pending", "healthy", "lapsed", "silent"]},
                   "pushes_until": {"type": ["integer", "null"], "description": "Unix seconds at which the grant ends."},
-                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."}
+                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."},
+                  "interval_s": {
+                    "type": ["integer", "null"],
+                    "description": "Seconds between two passes that nobody asks for; null: only when somebody asks."
+                  }
                 }
               },
               "ServiceStatus": {

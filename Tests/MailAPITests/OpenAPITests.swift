@@ -66,6 +66,7 @@ import Testing
                 case .user: ["user"]
                 case .operator: ["operator"]
                 case .userOrOperator: ["user", "operator"]
+                case .cron: ["cron"]
                 }
             #expect(schemes == expected, "\(method) \(path)")
         }
