@@ -77,7 +77,8 @@ struct DemoImport: Sendable {
 
     private func figures(_ progress: Progress) -> String {
         let eta = progress.etaSeconds.map { ", ETA \($0) s" } ?? ""
-        return "\(DemoDisplay.grouped(progress.done)) of \(DemoDisplay.grouped(progress.estimated ?? progress.listed)), "
+        return
+            "\(DemoDisplay.grouped(progress.done)) of \(DemoDisplay.grouped(progress.estimated ?? progress.listed)), "
             + "\(progress.failed) failed\(eta)"
     }
 
