@@ -16,18 +16,21 @@ public final class MailAPIServer: Service {
 
     /// - Parameters:
     ///   - events: reads users' events for them.
+    ///   - jobs: takes what users ask for.
     ///   - verifier: decides whose a user's token is.
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
-        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed, verifier: JWTVerifier,
-        operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource, logger: Logger
+        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed, jobs: JobDesk,
+        verifier: JWTVerifier, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource,
+        logger: Logger
     ) {
         let limits = configuration.limits
         let mail = MailRoutes(
             commands: commands, missingCredentials: configuration.missingCredentials, time: time)
         responder = APIResponder(
             routes: RouteTable(
-                mail.all + EventRoutes(feed: events).all + OperatorRoutes(commands: commands, metrics: metrics).all),
+                mail.all + EventRoutes(feed: events).all + JobRoutes(desk: jobs).all
+                    + OperatorRoutes(commands: commands, metrics: metrics).all),
             gatekeeper: Gatekeeper(verifier: verifier, operatorToken: operatorToken, limits: limits, time: time),
             cors: CORSPolicy(origins: configuration.corsOrigins), limits: limits,
             bodyReader: RequestBodyReader(timeout: limits.bodyTimeout, time: time),

@@ -1,7 +1,7 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = opening + events + verify + paths + componentsOpening + verifySchemas + components
+    static let text = opening + events + verify + jobs + paths + componentsOpening + verifySchemas + jobSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -432,6 +432,7 @@ enum OpenAPIDocument {
                   "missing",
                   "never_verified",
                   "oldest_verification_s",
+                  "jobs",
                   "worst_accounts"
                 ],
                 "properties": {
@@ -486,6 +487,7 @@ enum OpenAPIDocument {
                     "type": ["integer", "null"],
                     "description": "Seconds since the verification that is the longest ago of all accounts."
                   },
+                  "jobs": {"$ref": "#/components/schemas/JobCounts"},
                   "worst_accounts": {
                     "type": "array",
                     "items": {

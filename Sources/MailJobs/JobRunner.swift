@@ -93,7 +93,7 @@ public actor JobRunner: Service {
         let hasNotes = running.values.contains { !$0.note.isEmpty }
         let own: [Int64?] = [nextBeatMs, nextCleanupMs, nextDueMs, hasNotes ? nextNoteMs : nil]
         let next = (own + running.values.map(\.openDeadlineMs)).compactMap { $0 }.min() ?? nextBeatMs
-        return .milliseconds(max(1, next - time.nowMilliseconds()))
+        return .milliseconds(max(0, next - time.nowMilliseconds()))
     }
 
     private func askForCleanup(at now: Int64) async throws {

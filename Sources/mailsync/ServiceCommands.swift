@@ -2,6 +2,7 @@ import Accounts
 import JetStream
 import MailAPI
 import MailDispatch
+import MailJobs
 import MailModel
 import MailStore
 import MailSync
@@ -20,6 +21,7 @@ struct ServiceCommands: AccountCommands {
     let publisher: JetStreamPublisher
     let refreshes: TokenRefreshes
     let verifications: UserVerifications
+    let jobs: JobQueue
     let obstacle: @Sendable () -> String?
     let startedAt: UnixSeconds
     let time: any TimeSource
@@ -36,7 +38,11 @@ struct ServiceCommands: AccountCommands {
         await manager.wake(user: user, provider: provider, inbox: inbox)
     }
 
-    func disconnect(_ key: AccountKey) async throws -> Bool { try await manager.disconnect(key) }
+    func disconnect(_ key: AccountKey) async throws -> Bool {
+        guard try await manager.disconnect(key) else { return false }
+        try await jobs.cancelJobs(of: key)
+        return true
+    }
 
     func erase(_ key: AccountKey) async throws -> ErasureReport? { try await erasure.erase(key) }
 
@@ -73,7 +79,7 @@ struct ServiceCommands: AccountCommands {
             missing: accounts.reduce(0) { $0 + ($1.stored?.missing ?? 0) },
             neverVerified: accounts.count { $0.stored?.lastVerifiedAt == nil },
             oldestVerificationSeconds: accounts.compactMap { $0.stored?.lastVerifiedAt }.min().map { max(0, now - $0) },
-            laggards: Self.laggards(accounts))
+            jobs: try await jobs.counts(), laggards: Self.laggards(accounts))
     }
 
     func readiness() async -> [ReadinessProblem] {

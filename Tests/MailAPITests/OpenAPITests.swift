@@ -1,4 +1,5 @@
 import Foundation
+import MailJobs
 import MailModel
 import MailTestSupport
 import Testing
@@ -71,13 +72,26 @@ import Testing
         }
     }
 
+    /// The jobs that the document's examples name.
+    private func addJobs(to fixture: APIFixture) async throws {
+        let user = try UserID("u")
+        let examples: [JobKind: String] = [
+            .verify: "0f8fad5b-d9cb-469f-a165-70867728950e", .fullSync: "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        ]
+        for (kind, example) in examples {
+            _ = try await fixture.jobs().enqueue(JobRequest(kind, of: user, id: JobID(example)))
+        }
+    }
+
     @Test func realAnswersFitTheirSchemas() async throws {
         let document = try document()
         let fixture = APIFixture()
         await fixture.commands.set(reports: [try .test("u")])
         let operations = try operations().map {
-            ($0.method, $0.path, Schema(document: document, operation: $0.operation))
+            let schema = Schema(document: document, operation: $0.operation)
+            return ($0.method, schema.filledIn($0.path), schema)
         }
+        try await addJobs(to: fixture)
         try await fixture.run { (api: API) async throws in
             for (method, path, schema) in operations {
                 let bearer = schema.needsOperator ? APIFixture.operatorToken : try fixture.token("u")
@@ -87,7 +101,7 @@ import Testing
                     #expect(schema.faults(of: answer).isEmpty, "\(method) \(path) \(answer.status)")
                     if body == schema.example { #expect((200..<300).contains(answer.status), "\(method) \(path)") }
                 }
-                if path.hasPrefix("/mail/") || schema.needsOperator {
+                if ["/mail/", "/api/email/", "/api/sync/"].contains(where: path.hasPrefix) || schema.needsOperator {
                     #expect(schema.faults(of: try await api.call(method, path)).isEmpty, "\(method) \(path) 401")
                 }
             }
@@ -116,6 +130,15 @@ private struct Schema: @unchecked Sendable {  // read-only Foundation values fro
         let content = (body?["content"] as? [String: Any])?["application/json"] as? [String: Any]
         guard let example = content?["example"] else { return nil }
         return (try? JSONSerialization.data(withJSONObject: example)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The path with the examples of its parameters.
+    func filledIn(_ path: String) -> String {
+        let parameters = operation["parameters"] as? [[String: Any]] ?? []
+        return parameters.filter { $0["in"] as? String == "path" }.reduce(path) { path, parameter in
+            path.replacingOccurrences(
+                of: "{\(parameter["name"] as? String ?? "")}", with: parameter["example"] as? String ?? "")
+        }
     }
 
     func faults(of answer: RawClient.Answer) -> [String] {
