@@ -124,11 +124,16 @@ public actor JobRunner: Service {
     }
 
     private func run(_ job: Job, under lease: JobLease, _ handler: JobHandler, _ context: JobContext) async {
+        let outcome: Result<JobResult, any Error>
         do {
-            running[lease]?.ending = .returned(try await handler(job, context))
+            outcome = .success(try await handler(job, context))
         } catch {
             logger.debug("a job's handler failed", metadata: ["job": "\(job.id)", "error_type": "\(type(of: error))"])
-            running[lease]?.ending = JobEnding(error, running[lease]?.reason)
+            outcome = .failure(error)
+        }
+        switch outcome {
+        case .success(let result): running[lease]?.ending = .returned(result)
+        case .failure(let error): running[lease]?.ending = JobEnding(error, running[lease]?.reason)
         }
         queue.bell.nudge()
     }
