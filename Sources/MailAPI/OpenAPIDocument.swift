@@ -2,9 +2,9 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + live + verify + webhooks + microsoftWebhook + schedule + cron + paths + componentsOpening
-        + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + scheduleSchemas + cronSchemas
-        + components
+        opening + events + live + verify + webhooks + microsoftWebhook + schedule + cron + jobs + paths
+        + componentsOpening + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + scheduleSchemas
+        + cronSchemas + jobSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -460,6 +460,7 @@ enum OpenAPIDocument {
                   "missing",
                   "never_verified",
                   "oldest_verification_s",
+                  "jobs",
                   "worst_accounts"
                 ],
                 "properties": {
@@ -515,6 +516,7 @@ enum OpenAPIDocument {
                     "type": ["integer", "null"],
                     "description": "Seconds since the verification that is the longest ago of all accounts."
                   },
+                  "jobs": {"$ref": "#/components/schemas/JobCounts"},
                   "worst_accounts": {
                     "type": "array",
                     "items": {

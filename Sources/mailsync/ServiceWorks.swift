@@ -3,6 +3,7 @@ import EventAudit
 import Logging
 import MailAPI
 import MailDispatch
+import MailJobs
 import MailModel
 import MailPush
 import MailRecovery
@@ -22,6 +23,8 @@ struct ServiceWorks: Sendable {
     let verifier: Verifier
     let verifications: UserVerifications
     let reconciliation: Reconciliation
+    let jobs: JobQueue
+    let jobRunner: JobRunner
 
     /// - Parameter publisher: the stream's own, or what the demo makes of it.
     static func make(
@@ -65,31 +68,39 @@ struct ServiceWorks: Sendable {
             data, access, stream, ServiceSupervision(manager: manager, dispatcher: dispatcher, events: events),
             time: time, logger: logger)
         behind.connect { user in await recovery.restore(user) }
+        let jobs = JobQueue(registry: data.registry, time: time)
         let erasure = AccountErasure(
-            manager: manager, recovery: recovery, data, access, configuration, time: time, logger: logger)
+            manager: manager, recovery: recovery, jobs: jobs, data, access, configuration, time: time, logger: logger)
         try await erasure.prepare()
 
         // Verifying: for operators, for users, and in the background.
         let verifier = Verifier(
             stores: stores, running: (manager, dispatcher), stream: { stream }, configuration: configuration,
             time: time, logger: logger)
+
+        // What people and systems asked for.
+        let jobRunner = JobRunner(
+            queue: jobs,
+            handlers: ServiceJobs(
+                queue: jobs, manager: manager, verifier: verifier, vault: access.vault, stores: stores
+            ).handlers, time: time, logger: logger)
         return ServiceWorks(
             dispatcher: dispatcher, events: events, reserve: reserve, manager: manager, pushes: pushes,
             recovery: recovery, erasure: erasure, verifier: verifier,
             verifications: UserVerifications(verifier: verifier, time: time),
             reconciliation: Reconciliation(
                 verifier: verifier, manager: manager, interval: configuration.verifyInterval, time: time,
-                logger: logger))
+                logger: logger), jobs: jobs, jobRunner: jobRunner)
     }
 
     /// In the order in which they start; they are stopped in reverse.
     var services: [any ServiceLifecycle.Service] {
-        [dispatcher, manager, pushes, recovery, reconciliation, verifications]
+        [dispatcher, manager, pushes, recovery, reconciliation, verifications, jobRunner]
     }
 
     /// For commands of operators.
     var running: ControlContext.Running {
-        .init(manager: manager, dispatcher: dispatcher, verifier: verifier, recovery: recovery)
+        .init(manager: manager, dispatcher: dispatcher, verifier: verifier, recovery: recovery, jobs: jobs)
     }
 
     /// For the API.
@@ -99,6 +110,7 @@ struct ServiceWorks: Sendable {
         ServiceCommands(
             streamName: configuration.stream.name, manager: manager, erasure: erasure, pushes: pushes,
             dispatcher: dispatcher, publisher: stream.publisher, refreshes: refreshes, verifications: verifications,
+            jobs: jobs,
             obstacle: { [reserve] in reserve.obstacle() }, startedAt: time.now(), time: time)
     }
 }

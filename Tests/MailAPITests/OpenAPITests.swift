@@ -1,4 +1,5 @@
 import Foundation
+import MailJobs
 import MailModel
 import MailTestSupport
 import Testing
