@@ -254,6 +254,12 @@ enum OpenAPIDocument {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "OPERATOR_TOKEN, or the token in DATA_DIR/operator.token."
+              },
+              "googlePush": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "The OpenID Connect token that Google's Pub/Sub signs."
               }
             },
             "schemas": {
