@@ -17,15 +17,18 @@ public final class MailAPIServer: Service {
     private static let headerFieldsMax = 4096
 
     /// - Parameters:
+    ///   - schedules: takes how often users want their accounts to be polled.
+    ///   - cron: syncing driven from outside.
     ///   - events: reads users' events for them.
     ///   - live: what live streams show besides events and accounts.
     ///   - verifier: decides whose a user's token is.
     ///   - pushes: what takes providers' pushes; without it they are answered 503.
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
-        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed,
-        live: LiveSources = .init(), verifier: JWTVerifier, pushes: PushWebhooks? = nil, operatorToken: OperatorToken,
-        metrics: PrometheusMetrics, time: any TimeSource, logger: Logger
+        configuration: MailAPIConfiguration, commands: any AccountCommands, schedules: any ScheduleCommands,
+        cron: CronEndpoint, events: EventFeed, live: LiveSources = .init(), verifier: JWTVerifier,
+        pushes: PushWebhooks? = nil, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource,
+        logger: Logger
     ) {
         let limits = configuration.limits
         let mail = MailRoutes(
@@ -41,8 +44,11 @@ public final class MailAPIServer: Service {
                     liveRoutes.all,
                     OperatorRoutes(commands: commands, metrics: metrics).all,
                     WebhookRoutes(pushes: pushes, metrics: metrics).all,
+                    ScheduleRoutes(commands: commands, schedules: schedules).all,
+                    CronRoutes(endpoint: cron, time: time).all,
                 ].flatMap { $0 }),
-            gatekeeper: Gatekeeper(verifier: verifier, operatorToken: operatorToken, limits: limits, time: time),
+            gatekeeper: Gatekeeper(
+                verifier: verifier, operatorToken: operatorToken, cronSecret: cron.secret, limits: limits, time: time),
             cors: cors, limits: limits,
             bodyReader: RequestBodyReader(timeout: limits.bodyTimeout, time: time),
             metrics: metrics, time: time)

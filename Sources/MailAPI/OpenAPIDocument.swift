@@ -2,8 +2,9 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + live + verify + webhooks + microsoftWebhook + paths + componentsOpening
-        + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + components
+        opening + events + live + verify + webhooks + microsoftWebhook + schedule + cron + paths + componentsOpening
+        + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + scheduleSchemas + cronSchemas
+        + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -260,7 +261,8 @@ enum OpenAPIDocument {
                 "scheme": "bearer",
                 "bearerFormat": "JWT",
                 "description": "The OpenID Connect token that Google's Pub/Sub signs."
-              }
+              },
+              "cron": {"type": "http", "scheme": "bearer", "description": "CRON_SECRET."}
             },
             "schemas": {
 
@@ -393,7 +395,8 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s", "pushes", "pushes_until", "push_error"
+                  "eta_s", "pushes", "pushes_until", "push_error",
+                  "interval_s"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -439,7 +442,11 @@ enum OpenAPIDocument {
                   },
                   "pushes": {"type": "string", "enum": ["off", "pending", "healthy", "lapsed", "silent"]},
                   "pushes_until": {"type": ["integer", "null"], "description": "Unix seconds at which the grant ends."},
-                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."}
+                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."},
+                  "interval_s": {
+                    "type": ["integer", "null"],
+                    "description": "Seconds between two passes that nobody asks for; null: only when somebody asks."
+                  }
                 }
               },
               "ServiceStatus": {

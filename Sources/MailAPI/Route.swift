@@ -11,6 +11,8 @@ struct Route: Sendable {
         case `operator`
         /// Either of them.
         case userOrOperator
+        /// Who drives syncing from outside, with `CRON_SECRET`.
+        case cron
     }
 
     /// What a handler needs to know of a request.

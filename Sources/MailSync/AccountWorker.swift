@@ -42,8 +42,8 @@ struct AccountWorker: Sendable {
     let announced = AtomicFlag()
     /// The present pass knows of an announcement.
     let wasAnnounced = AtomicFlag()
-    /// Somebody asked for the next pass; raised for the present one, too, until it begins.
-    let asked = AtomicFlag()
+    /// The present pass read changes of the mailbox that made events.
+    let foundChanges = AtomicFlag()
     /// What the present pass finds, a healthy push would have announced: it was begun by the clock, over a mailbox that
     /// was followed before.
     var isPoll = false
@@ -63,8 +63,6 @@ struct AccountWorker: Sendable {
     var passes = 0
     /// The account's events when the present pass began; nil when it was not loaded yet.
     var eventsBefore: Int?
-    /// The same of the messages that could not be read yet.
-    var gapsBefore: Int?
     /// How the last pass ended, and its number.
     var ended: (pass: Int, report: PassReport)?
     /// Who waits for the end of a pass, with the number of the pass.

@@ -45,14 +45,14 @@ extension SyncManager {
     }
 
     private func wake(_ worker: AccountWorker) {
-        worker.asked.raise()
         let now = time.nowMilliseconds()
         switch worker.state {
         case .running: worker.wake.raise()
-        // Who is due already keeps its place among those that are.
         case .scheduled, .unscheduled:
             workers[worker.key]?.isAsked = true
-            if (worker.dueAt ?? .max) > now { setDue(worker.key, at: now) }
+            workers[worker.key]?.isDueByClock = false
+            // Who is due already keeps its place among those that are.
+            if worker.state == .unscheduled || (worker.dueAt ?? .max) > now { setDue(worker.key, at: now) }
         case .parked: break
         }
     }

@@ -27,8 +27,8 @@ extension SyncManager {
         var report = PassReport(failure: verdict.failure)
         report.events = max(0, (worker.stored?.events ?? 0) - (worker.eventsBefore ?? 0))
         report.wasAnnounced = worker.wasAnnounced.isRaised || worker.announced.isRaised
-        // A message that can be read at last is announced by nobody.
-        report.wasPoll = worker.isPoll && worker.stored?.gaps == worker.gapsBefore
+        report.wasPoll = worker.isPoll
+        report.foundChanges = worker.foundChanges.isRaised
         switch ending {
         case .ended(.caughtUp): report.isCaughtUp = true
         case .ended(.paused(let reason)):

@@ -131,9 +131,9 @@ public actor SyncManager: Service {
         worker.wake.set(false)
         worker.passes += 1
         worker.eventsBefore = worker.stored?.events
-        worker.gapsBefore = worker.stored?.gaps
         worker.wasAnnounced.set(false)
-        worker.isPoll = !worker.asked.take() && worker.mailboxKnown && worker.stored?.phase == .live
+        worker.foundChanges.set(false)
+        worker.isPoll = worker.isDueByClock && worker.mailboxKnown && worker.stored?.phase == .live
         if worker.isSettled { turns[key] = worker.dueAt }
         worker.dueAt = nil
         worker.waitingFor = nil
@@ -177,6 +177,7 @@ public actor SyncManager: Service {
             context: PassContext(
                 stores: stores, time: time, outboxRowsMax: settings.outboxRowsMax, obstacle: hooks.obstacle,
                 takeWake: { worker.wake.take() }, takeAnnouncement: { worker.takeAnnouncement() },
+                foundChanges: { worker.foundChanges.raise() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 began: { [weak self] in await self?.began($0, of: key, epoch: epoch) },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) },

@@ -28,6 +28,8 @@ struct PassContext: Sendable {
     var takeWake: @Sendable () -> Bool
     /// Takes the flag that says that a push announced changes.
     var takeAnnouncement: @Sendable () -> Bool = { false }
+    /// Changes of the mailbox made events.
+    var foundChanges: @Sendable () -> Void = {}
     /// True when others wait for a place and this pass had its slice.
     var shouldYield: @Sendable () -> Bool
     /// The pass begins: what the store has of the account.
@@ -189,6 +191,7 @@ struct SyncPass: Sendable {
             }
         }
         guard let next else { throw StoreInconsistency(account: account) }
+        if step == .changes, next.events > state.events { context.foundChanges() }
         machine.committed(
             phase: next.phase, more: batch.more, woken: step.isLong && context.takeWake(),
             at: context.time.nowMilliseconds())

@@ -55,6 +55,7 @@ struct Service: Sendable {
         let api = MailAPIServer(
             configuration: configuration.api,
             commands: works.commands(stream: stream, configuration, refreshes: refreshes, time: time),
+            schedules: works.manager, cron: configuration.cron(works.manager),
             events: works.events, verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             pushes: pushes.webhooks, operatorToken: operatorToken, metrics: PrometheusMetrics.installed, time: time,
             logger: logger)

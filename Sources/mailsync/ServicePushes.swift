@@ -24,7 +24,7 @@ extension PushKeeper {
 
     /// What a pass tells of pushes: one by the clock should find nothing that was not announced.
     nonisolated func passEnded(_ key: AccountKey, _ report: PassReport) {
-        if report.wasPoll, !report.wasAnnounced, report.events > 0 { foundUnannounced(key) }
+        if report.wasPoll, !report.wasAnnounced, report.foundChanges { foundUnannounced(key) }
     }
 }
 

@@ -106,8 +106,12 @@ actor FakeCommands: AccountCommands {
 struct APIFixture: Sendable {
     static let issuer = "https://app.example.com"
     static let operatorToken = "operator-token-of-the-tests"
+    static let cronSecret = "cron-secret-of-the-tests"
 
     let commands = FakeCommands()
+    let schedules = FakeSchedules()
+    let cron = FakeCron()
+    var cronSecret: Secret? = Secret(APIFixture.cronSecret)
     let stores: UserStores
     let events: EventFeed
     let metrics = PrometheusMetrics()
@@ -147,8 +151,10 @@ struct APIFixture: Sendable {
         var configuration = configuration
         configuration.port = port
         return MailAPIServer(
-            configuration: configuration, commands: commands, events: events,
-            live: LiveSources { [commands] _ in await commands.imports }, verifier: JWTVerifier(
+            configuration: configuration, commands: commands, schedules: schedules,
+            cron: CronEndpoint(commands: cron, secret: cronSecret, interval: .seconds(30)), events: events,
+            live: LiveSources { [commands] _ in await commands.imports },
+            verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             pushes: pushes, operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
             logger: .silent)

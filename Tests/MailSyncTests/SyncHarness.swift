@@ -24,7 +24,8 @@ final class SyncHarness: Sendable {
 
     init(
         mailbox: FakeMailbox = FakeMailbox(), directory: TemporaryDirectory? = nil, time: ManualTime = ManualTime(),
-        settings: SyncSettings = SyncSettings()
+        settings: SyncSettings = SyncSettings(),
+        passEnded: @escaping @Sendable (AccountKey, PassReport) -> Void = { _, _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
         self.time = time
@@ -47,7 +48,8 @@ final class SyncHarness: Sendable {
                 .google: Budgets(
                     limits: QuotaLimits(accountPerMinute: 1_000_000, projectPerMinute: 1_000_000), time: time)
             ],
-            hooks: SyncHooks(committed: { _ in }), schedules: schedules, time: time, logger: logger)
+            hooks: SyncHooks(committed: { _ in }, passEnded: passEnded), schedules: schedules, time: time,
+            logger: logger)
     }
 
     func start() {
@@ -92,6 +94,20 @@ final class SyncHarness: Sendable {
             await Task.yield()
         }
         Issue.record("never asked \(count) times for \(call): \(mailbox.calls)")
+    }
+
+    /// The time becomes this, and later until a pass over changes begins.
+    func advance(to due: Int64) async throws {
+        let before = mailbox.calls.count(where: { $0 == .changes })
+        for _ in 0..<100 {
+            await time.waitForSleepers()
+            time.advance(by: .milliseconds(max(1000, due - time.nowMilliseconds())))
+            for _ in 0..<2000 {
+                if mailbox.calls.count(where: { $0 == .changes }) > before { return }
+                await Task.yield()
+            }
+        }
+        Issue.record("no pass began: \(mailbox.calls.suffix(5))")
     }
 
     /// When the account's next pass is due, in Unix milliseconds; nil: only when somebody asks.
