@@ -49,7 +49,9 @@ public struct OpenAPIWalk: Sendable {
                 let faults = problemFaults(of: answer, to: operation, expected, of: request)
                 report.faults += faults.map { "\(operation.title), \(what): \($0)" }
             }
-            if try await state() != before { report.faults.append("\(operation.title): a wrong call changed something") }
+            if try await state() != before {
+                report.faults.append("\(operation.title): a wrong call changed something")
+            }
         }
         for operation in description.operations where isOpen(operation) {
             for (what, request) in rightCalls(of: operation) {
@@ -142,7 +144,9 @@ public struct OpenAPIWalk: Sendable {
     }
 
     private func wrongBodies(_ operation: Operation) -> [WrongCall] {
-        guard let (schema, example) = description.body(of: operation), case .object(let members) = example else { return [] }
+        guard let (schema, example) = description.body(of: operation), case .object(let members) = example else {
+            return []
+        }
         var calls: [WrongCall] = [
             bodyCall(operation, "malformed JSON", Array("{".utf8)), bodyCall(operation, "a list", Array("[1]".utf8)),
         ]
