@@ -16,20 +16,22 @@ public final class MailAPIServer: Service {
 
     /// - Parameters:
     ///   - events: reads users' events for them.
+    ///   - imports: runs users' imports.
     ///   - verifier: decides whose a user's token is.
     ///   - pushes: what takes providers' pushes; without it they are answered 503.
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
-        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed, verifier: JWTVerifier,
+        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed,
+        imports: any ImportDesk, verifier: JWTVerifier,
         pushes: PushWebhooks? = nil, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource,
         logger: Logger
     ) {
         let limits = configuration.limits
         let mail = MailRoutes(
-            commands: commands, missingCredentials: configuration.missingCredentials, time: time)
+            commands: commands, imports: imports, missingCredentials: configuration.missingCredentials, time: time)
         responder = APIResponder(
             routes: RouteTable(
-                mail.all + EventRoutes(feed: events).all + OperatorRoutes(commands: commands, metrics: metrics).all
+                mail.all + ImportRoutes(desk: imports, time: time).all + EventRoutes(feed: events).all + OperatorRoutes(commands: commands, metrics: metrics).all
                     + WebhookRoutes(pushes: pushes, metrics: metrics).all),
             gatekeeper: Gatekeeper(verifier: verifier, operatorToken: operatorToken, limits: limits, time: time),
             cors: CORSPolicy(origins: configuration.corsOrigins), limits: limits,

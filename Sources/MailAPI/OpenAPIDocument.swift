@@ -2,8 +2,8 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + verify + webhooks + microsoftWebhook + paths + componentsOpening + verifySchemas
-        + webhookSchemas + microsoftWebhookSchemas + components
+        opening + events + verify + imports + webhooks + microsoftWebhook + paths + componentsOpening + verifySchemas
+        + importSchemas + webhookSchemas + microsoftWebhookSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -276,6 +276,11 @@ enum OpenAPIDocument {
                   "since": {
                     "type": "string",
                     "description": "Only messages dated at or after this are wanted: a date, or an RFC 3339 time."
+                  },
+                  "dry_run": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Only count what there is, for 10 seconds at most. Nothing is stored, nor the account connected."
                   }
                 }
               },
@@ -286,7 +291,9 @@ enum OpenAPIDocument {
                   "message": {"type": "string"},
                   "provider": {"$ref": "#/components/schemas/Provider"},
                   "user_id": {"type": "string"},
-                  "inbox_id": {"$ref": "#/components/schemas/InboxID"}
+                  "inbox_id": {"$ref": "#/components/schemas/InboxID"},
+                  "dry_run": {"type": "boolean", "description": "True when nothing was stored."},
+                  "scan": {"$ref": "#/components/schemas/ImportScan"}
                 }
               },
               "Sync": {

@@ -53,7 +53,8 @@ struct Service: Sendable {
         let api = MailAPIServer(
             configuration: configuration.api,
             commands: works.commands(stream: stream, configuration, refreshes: refreshes, time: time),
-            events: works.events, verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
+            events: works.events, imports: works.imports,
+            verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             operatorToken: operatorToken, metrics: PrometheusMetrics.installed, time: time, logger: logger)
         let control = ControlServer(
             socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,

@@ -2,6 +2,7 @@ import EventAudit
 import Logging
 import MailAPI
 import MailDispatch
+import MailJobs
 import MailModel
 import MailPush
 import MailRecovery
@@ -21,6 +22,7 @@ struct ServiceWorks: Sendable {
     let verifier: Verifier
     let verifications: UserVerifications
     let reconciliation: Reconciliation
+    let imports: ServiceImports
 
     /// - Parameter publisher: the stream's own, or what the demo makes of it.
     static func make(
@@ -41,6 +43,7 @@ struct ServiceWorks: Sendable {
             time.nowMilliseconds()
         }
         let passes = PassRelay()
+        let importMoves = ImportMoves()
         let manager = SyncManager(
             settings: SyncSettings(
                 interval: configuration.syncInterval, pushInterval: configuration.waking.pushPollInterval,
@@ -52,12 +55,17 @@ struct ServiceWorks: Sendable {
                     dispatcher.wake(user)
                     events.committed(user)
                 }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) },
-                passEnded: { key, report in passes.tell(key, report) }),
+                passEnded: { key, report in passes.tell(key, report) },
+                importMoved: { importMoves.tell($0) }),
             time: time, logger: logger)
 
         // What providers announce wakes workers.
         let pushes = PushKeeper(data, access, manager, time: time, logger: logger)
         passes.connect { key, report in pushes.passEnded(key, report) }
+
+        // Imports, and the jobs that show them.
+        let jobs = JobQueue(registry: data.registry, time: time)
+        let imports = ServiceImports(manager: manager, queue: jobs, moves: importMoves, time: time, logger: logger)
 
         // What brings stores and stream together again, when one of them went back in time, and erases accounts.
         let recovery = UserRecovery(
@@ -78,12 +86,12 @@ struct ServiceWorks: Sendable {
             verifications: UserVerifications(verifier: verifier, time: time),
             reconciliation: Reconciliation(
                 verifier: verifier, manager: manager, interval: configuration.verifyInterval, time: time,
-                logger: logger))
+                logger: logger), imports: imports)
     }
 
     /// In the order in which they start; they are stopped in reverse.
     var services: [any ServiceLifecycle.Service] {
-        [dispatcher, manager, pushes, recovery, reconciliation, verifications]
+        [dispatcher, manager, pushes, recovery, reconciliation, verifications, imports]
     }
 
     /// For commands of operators.

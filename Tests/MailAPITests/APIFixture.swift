@@ -101,6 +101,7 @@ struct APIFixture: Sendable {
     static let operatorToken = "operator-token-of-the-tests"
 
     let commands = FakeCommands()
+    let imports = FakeImports()
     let stores: UserStores
     let events: EventFeed
     let metrics = PrometheusMetrics()
@@ -138,7 +139,7 @@ struct APIFixture: Sendable {
         var configuration = configuration
         configuration.port = port
         return MailAPIServer(
-            configuration: configuration, commands: commands, events: events,
+            configuration: configuration, commands: commands, events: events, imports: imports,
             verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
