@@ -91,6 +91,10 @@ public struct AccountReport: Sendable, Hashable {
     /// The time a backfill still needs, when it can be told.
     public var etaSeconds: Int64?
     public var pushes = Pushes()
+    /// Between two passes that nobody asks for; nil: only when somebody asks.
+    public var intervalSeconds: Int64?
+    /// How often the user wants it to be polled; nil: as the service does by itself.
+    public var schedule: AccountSchedule?
 
     public init(
         key: AccountKey, status: AccountStatus, isRunning: Bool, phase: SyncPhase, listed: Int = 0, stored: Int = 0,

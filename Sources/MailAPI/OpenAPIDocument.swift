@@ -2,8 +2,9 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + verify + imports + webhooks + microsoftWebhook + paths + componentsOpening + verifySchemas
-        + importSchemas + webhookSchemas + microsoftWebhookSchemas + components
+        opening + events + live + verify + imports + webhooks + microsoftWebhook + schedule + cron + paths
+        + componentsOpening + liveSchemas + verifySchemas + importSchemas + webhookSchemas + microsoftWebhookSchemas
+        + scheduleSchemas + cronSchemas + components
 
     // swift-format-ignore
     private static let opening = #"""
@@ -113,6 +114,7 @@ enum OpenAPIDocument {
             "/mail/disconnect": {
               "post": {
                 "operationId": "disconnect",
+                "x-destructive": true,
                 "summary": "Stop keeping a mailbox in step and delete its tokens",
                 "security": [{"user": []}],
                 "requestBody": {
@@ -159,7 +161,10 @@ enum OpenAPIDocument {
                   },
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "500": {"$ref": "#/components/responses/InternalError"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -175,7 +180,10 @@ enum OpenAPIDocument {
                   },
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "500": {"$ref": "#/components/responses/InternalError"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -188,7 +196,10 @@ enum OpenAPIDocument {
                   "200": {
                     "description": "It is.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Probe"}}}
-                  }
+                  },
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -202,7 +213,10 @@ enum OpenAPIDocument {
                     "description": "They are.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Probe"}}}
                   },
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -216,7 +230,10 @@ enum OpenAPIDocument {
                     "description": "An OpenAPI 3.1 document.",
                     "content": {"application/json": {"schema": {"type": "object"}}}
                   },
-                  "401": {"$ref": "#/components/responses/Unauthorized"}
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             }
@@ -238,7 +255,8 @@ enum OpenAPIDocument {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "OPERATOR_TOKEN, or the token in DATA_DIR/operator.token."
-              }
+              },
+              "cron": {"type": "http", "scheme": "bearer", "description": "CRON_SECRET."}
             },
             "schemas": {
 
@@ -378,7 +396,8 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s", "pushes", "pushes_until", "push_error"
+                  "eta_s", "pushes", "pushes_until", "push_error",
+                  "interval_s"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -424,7 +443,11 @@ enum OpenAPIDocument {
                   },
                   "pushes": {"type": "string", "enum": ["off", "pending", "healthy", "lapsed", "silent"]},
                   "pushes_until": {"type": ["integer", "null"], "description": "Unix seconds at which the grant ends."},
-                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."}
+                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."},
+                  "interval_s": {
+                    "type": ["integer", "null"],
+                    "description": "Seconds between two passes that nobody asks for; null: only when somebody asks."
+                  }
                 }
               },
               "ServiceStatus": {
@@ -562,7 +585,7 @@ enum OpenAPIDocument {
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "BodyTooLarge": {
-                "description": "The body is larger than 64 KiB (256 KiB at webhooks).",
+                "description": "The body is larger than 64 KiB (/mail/…) or 256 KiB (everything else).",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
               },
               "WrongMediaType": {

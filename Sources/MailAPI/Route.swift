@@ -11,12 +11,16 @@ struct Route: Sendable {
         case `operator`
         /// Either of them.
         case userOrOperator
+        /// Who drives syncing from outside, with `CRON_SECRET`.
+        case cron
     }
 
     /// What a handler needs to know of a request.
     struct Call: Sendable {
         /// nil unless the access is `user`.
         var user: UserID?
+        /// When the user's token expires.
+        var tokenExpiresAt: UnixSeconds?
         /// The parameters of the URL's query, decoded, in order.
         var query: [(name: String, value: String)] = []
         /// The URL's query as it came, without the question mark.
@@ -24,6 +28,9 @@ struct Route: Sendable {
         var contentType: String?
         /// The credential of `Authorization: Bearer`, for operations that check their callers themselves.
         var bearer: Secret?
+        var headers: HTTPFields = [:]
+        /// What the request came on.
+        var connection = CallerConnection.none
         var body: [UInt8]
     }
 
@@ -37,6 +44,8 @@ struct Route: Sendable {
     let access: Access
     /// A longer body is answered 413, in bytes.
     var bodyBytesMax = Route.bodyBytesStandard
+    /// Whether a request may ask to go on as a WebSocket.
+    var takesWebSockets = false
     let handle: @Sendable (Call) async throws -> Response
 
     /// A user's operation.
@@ -62,9 +71,10 @@ struct RouteTable: Sendable {
 
     func has(_ path: String) -> Bool { routes[path] != nil }
 
-    /// The longest body that an operation of this path takes, in bytes.
+    /// The longest body that an operation of this path takes, in bytes. What users do with their own accounts needs little.
     func bodyBytesMax(of path: String) -> Int {
-        routes[path]?.map(\.bodyBytesMax).max() ?? Route.bodyBytesStandard
+        let standard = path.hasPrefix("/mail/") ? Route.bodyBytesStandard : Route.bodyBytesMax
+        return max(standard, routes[path]?.map(\.bodyBytesMax).max() ?? 0)
     }
 
     /// A `HEAD` is answered like its `GET`, without the body.

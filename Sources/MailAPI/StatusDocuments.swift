@@ -44,6 +44,7 @@ extension JSONText {
         field("waiting_for", report.waitingFor)
         field("eta_s", report.etaSeconds)
         pushes(report.pushes)
+        field("interval_s", report.intervalSeconds)
     }
 
     /// `GET /status`.

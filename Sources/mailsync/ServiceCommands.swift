@@ -148,12 +148,22 @@ extension AccountReport {
             self.init(
                 key: snapshot.key, status: .starting, isRunning: !snapshot.isParked, phase: .starting,
                 retryCount: snapshot.failures, nextAttemptAt: snapshot.nextAttemptAt, waitingFor: snapshot.waitingFor)
+            take(snapshot)
             return
         }
         self.init(
             stored, isRunning: !snapshot.isParked, waitingFor: snapshot.waitingFor,
             etaSeconds: snapshot.etaSeconds.map(Int64.init), at: now)
         nextAttemptAt = snapshot.nextAttemptAt
+        take(snapshot)
+    }
+}
+
+extension AccountReport {
+    /// How often it is polled.
+    fileprivate mutating func take(_ snapshot: AccountSnapshot) {
+        intervalSeconds = snapshot.interval.map { Int64($0.inSeconds.rounded(.up)) }
+        schedule = snapshot.schedule
     }
 }
 

@@ -1,3 +1,4 @@
+import Accounts
 import EventAudit
 import Logging
 import MailAPI
@@ -47,7 +48,7 @@ struct ServiceWorks: Sendable {
         let manager = SyncManager(
             settings: SyncSettings(
                 interval: configuration.syncInterval, pushInterval: configuration.waking.pushPollInterval,
-                outboxRowsMax: configuration.outboxRowsMax),
+                isClockOff: configuration.waking.isDrivenByCron, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: access.vault, tokens: access.tokens, providers: access.providers,
             budgets: access.budgets,
             hooks: SyncHooks(
@@ -57,7 +58,7 @@ struct ServiceWorks: Sendable {
                 }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) },
                 passEnded: { key, report in passes.tell(key, report) },
                 importMoved: { importMoves.tell($0) }),
-            time: time, logger: logger)
+            schedules: AccountSchedules(data.registry), time: time, logger: logger)
 
         // What providers announce wakes workers.
         let pushes = PushKeeper(data, access, manager, time: time, logger: logger)
