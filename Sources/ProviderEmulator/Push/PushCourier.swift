@@ -147,7 +147,7 @@ extension PushCourier {
     /// What a forger posts, once, besides the letter itself.
     private static func forged(_ letter: PushLetter) -> PushLetter {
         var forged = letter
-        letter.forge?(&forged)
+        if let forge = letter.forge { forge(&forged) } else { forged.headers.removeAll { $0.name == "Authorization" } }
         forged.policy.triesMax = 1
         forged.whenLost = nil
         return forged

@@ -7,7 +7,7 @@ public struct PushLetter: Sendable {
     public var headers: [(name: String, value: String)]
     public var body: [UInt8]
     public var policy: PushRetryPolicy
-    /// Makes of it what somebody else than the provider would post.
+    /// Makes of it what somebody else than the provider would post; without this it loses its `Authorization`.
     public var forge: (@Sendable (inout PushLetter) -> Void)?
     /// Called when it is given up, or not even taken on.
     public var whenLost: (@Sendable () -> Void)?
