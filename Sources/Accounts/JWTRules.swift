@@ -47,7 +47,9 @@ public struct JWTRules: Sendable {
         if let notBefore = claims.notBefore, notBefore > Double(now + leewaySeconds) { throw .notYetValid }
         guard let subject = claims.subject, !subject.isEmpty else { throw .missingClaim("sub") }
         do {
-            return AuthenticatedUser(id: try UserID(subject))
+            // A time too far away to be a whole number is as good as the last one.
+            let expiresAt = UnixSeconds(exactly: expiry.rounded(.down)) ?? .max
+            return AuthenticatedUser(id: try UserID(subject), expiresAt: expiresAt)
         } catch {
             throw .unusableSubject(error.description)
         }
@@ -57,6 +59,8 @@ public struct JWTRules: Sendable {
 /// Whom a token was made for.
 public struct AuthenticatedUser: Sendable, Hashable {
     public var id: UserID
+    /// When the token stops being accepted, but for the leeway.
+    public var expiresAt: UnixSeconds
 }
 
 /// Why a token was refused. The description is safe for the answer: it repeats nothing of the token.

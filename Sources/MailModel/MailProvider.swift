@@ -92,9 +92,13 @@ public protocol MailProvider: Sendable {
     func session(since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget) -> any MailboxSession
     /// The announcements of one mailbox's changes; nil when the operator's settings do not have them. Does no I/O.
     func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)?
+    /// How often the folders of its mailboxes are asked; nil where mailboxes have no folders.
+    var folderSchedule: FolderSchedule? { get }
 }
 
 extension MailProvider {
+    public var folderSchedule: FolderSchedule? { nil }
+
     public func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)? { nil }
 }
 
@@ -107,6 +111,11 @@ public protocol MailboxSession: Sendable {
     func profile() async throws -> MailboxProfile
     /// What changed since the cursor. Throws `resync` when the cursor is too old.
     func changes(since cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch
+    /// Like ``changes(since:known:)``, but only of the folders that are due. For passes that nobody asked for; where mailboxes
+    /// have no folders it is the same.
+    func dueChanges(
+        since cursor: Cursor, known: any KnownMessages, schedule: FolderSchedule
+    ) async throws -> ChangeBatch
     /// The next messages of the mailbox's content, newest first. The batch's phase is `live` when it was the last.
     /// Not called when the cursor's phase is `live`.
     func backfill(from cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch
@@ -146,6 +155,14 @@ extension MailboxSession {
     /// Reads single messages again, within the session's `since`.
     public func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
         try await read(ids: ids, cursor: cursor, phase: phase, anyDate: false)
+    }
+}
+
+extension MailboxSession {
+    public func dueChanges(
+        since cursor: Cursor, known: any KnownMessages, schedule: FolderSchedule
+    ) async throws -> ChangeBatch {
+        try await changes(since: cursor, known: known)
     }
 }
 

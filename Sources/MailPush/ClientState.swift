@@ -40,6 +40,14 @@ extension ProviderKind {
         }
     }
 
+    /// Announcements of one mailbox that come close together are dropped.
+    var dropsPushes: Bool {
+        switch self {
+        case .google: true
+        case .microsoft: false
+        }
+    }
+
     /// Subscriptions are named by their mailbox: those of several accounts that follow one mailbox are the same.
     var namesPushesByMailbox: Bool {
         switch self {

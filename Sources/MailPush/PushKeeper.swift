@@ -31,6 +31,8 @@ public actor PushKeeper: Service {
     private let signal = WakeSignal()
     /// Accounts for which the provider is to be asked, in order.
     private var ready: [AccountKey] = []
+    private var isReady: Set<AccountKey> = []
+    private var followUps = FollowUps()
     /// Requests under way.
     private var trying = 0
     /// No account needs a look before, in Unix milliseconds.
@@ -178,6 +180,10 @@ public actor PushKeeper: Service {
     private func note(_ taken: PushDesk.Taken) {
         let now = time.nowMilliseconds()
         for (key, notices) in taken.announced {
+            if notices.contains(.changed), key.provider.dropsPushes {
+                followUps.add(key, at: now + plan.followUp.milliseconds)
+                signal.raise()
+            }
             change(key) { machine in
                 if notices.contains(.changed) { machine.pushed(at: now) }
                 if notices.contains(.reauthorize) { machine.doubted(at: now) }
@@ -193,8 +199,10 @@ public actor PushKeeper: Service {
         while !Task.isCancelled {
             collectDue()
             startReady()
+            for key in followUps.take(at: time.nowMilliseconds()) { await ports.look(key) }
             await tell()
-            let wait = nextLook == .max ? nil : Duration.milliseconds(max(1, nextLook - time.nowMilliseconds()))
+            let next = min(nextLook, followUps.nextAt ?? .max)
+            let wait = next == .max ? nil : Duration.milliseconds(max(1, next - time.nowMilliseconds()))
             await signal.wait(atMost: wait, time: time)
         }
     }
@@ -203,18 +211,21 @@ public actor PushKeeper: Service {
         let now = time.nowMilliseconds()
         guard nextLook <= now else { return }
         nextLook = .max
-        let waiting = Set(ready)
         for key in followed.keys {
             change(key) { $0.passed(to: now) }
             guard let machine = followed[key]?.machine else { continue }
             // A grant ends without anything happening.
             if machine.health(at: now) != told[key] { changed.insert(key) }
-            guard let next = machine.nextAt(now) else { continue }
-            if next > now {
-                nextLook = min(nextLook, next)
-            } else if !waiting.contains(key) {
-                ready.append(key)
-            }
+            schedule(key, machine.nextAt(now), at: now)
+        }
+    }
+
+    private func schedule(_ key: AccountKey, _ next: Int64?, at now: Int64) {
+        guard let next else { return }
+        if next > now {
+            nextLook = min(nextLook, next)
+        } else if isReady.insert(key).inserted {
+            ready.append(key)
         }
     }
 
@@ -223,6 +234,7 @@ public actor PushKeeper: Service {
         guard count > 0 else { return }
         let starting = ready.prefix(count)
         ready.removeFirst(count)
+        isReady.subtract(starting)
         for key in starting { start(key) }
     }
 
@@ -267,7 +279,7 @@ public actor PushKeeper: Service {
     private func touched(_ key: AccountKey) {
         let now = time.nowMilliseconds()
         guard let machine = followed[key]?.machine else { return }
-        if let next = machine.nextAt(now) { nextLook = min(nextLook, next) }
+        schedule(key, machine.nextAt(now), at: now)
         changed.insert(key)
         signal.raise()
     }

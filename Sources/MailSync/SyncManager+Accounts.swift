@@ -10,6 +10,8 @@ extension SyncManager {
     public func connect(_ key: AccountKey, tokens newTokens: OAuthTokens, since: UnixSeconds?) async throws {
         await beginCommand(key)
         defer { endCommand(key) }
+        // Before the account exists: a start of the process must not let it wait for its turn.
+        await keeping(key) { try await $0.setSettled(false, key) }
         let account = try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
         var worker = workers[key] ?? newWorker(account)
         let pass = worker.pass
@@ -21,6 +23,8 @@ extension SyncManager {
         worker.mailboxKnown = false
         worker.failures = 0
         worker.waitingFor = nil
+        worker.isAsked = true
+        worker.isSettled = false
         workers[key] = worker
         // The old pass must be over before the new one starts: two at once would race for one cursor.
         pass?.cancel()
@@ -41,12 +45,14 @@ extension SyncManager {
     }
 
     private func wake(_ worker: AccountWorker) {
-        worker.asked.raise()
         let now = time.nowMilliseconds()
         switch worker.state {
         case .running: worker.wake.raise()
-        // Who is due already keeps its place among those that are.
-        case .scheduled: if (worker.dueAt ?? .max) > now { setDue(worker.key, at: now) }
+        case .scheduled, .unscheduled:
+            workers[worker.key]?.isAsked = true
+            workers[worker.key]?.isDueByClock = false
+            // Who is due already keeps its place among those that are.
+            if worker.state == .unscheduled || (worker.dueAt ?? .max) > now { setDue(worker.key, at: now) }
         case .parked: break
         }
     }
@@ -69,6 +75,7 @@ extension SyncManager {
             // The store first: once the tokens are gone, nobody asks again for what could not be written.
             try await recordDisconnected(key)
             _ = try await vault.remove(key)
+            await keeping(key) { try await $0.remove(key) }
         } catch {
             if var worker {
                 worker.waiting = []
@@ -91,6 +98,7 @@ extension SyncManager {
             // A store that is filled from the stream says what the stream says; the vault says that nothing is synced.
             if try await store.needsRestoring() { return }
             try await store.write { transaction in
+                try transaction.cancelImports(of: key, atMilliseconds: now * 1000)
                 guard let account = try transaction.reader.account(key), account.status != .stopped else { return }
                 try transaction.setStatus(key, .stopped, at: now)
                 _ = try transaction.record(.disconnected, of: key, origin: .incremental, at: now)
@@ -150,7 +158,7 @@ extension SyncManager {
         let inBackfill = stored?.phase == .backfill
         return AccountSnapshot(
             key: worker.key, stored: stored, isRunning: worker.state == .running, isParked: worker.state == .parked,
-            waitingFor: waitingFor, pushes: worker.pushes,
+            waitingFor: waitingFor, pushes: worker.pushes, schedule: worker.own, interval: interval(of: worker),
             nextAttemptAt: (quotaUntil ?? worker.dueAt).map { $0 / 1000 },
             failures: worker.failures,
             etaSeconds: inBackfill ? stored?.estimatedTotal.flatMap { worker.meter.secondsLeft(total: $0) } : nil,

@@ -28,8 +28,12 @@ struct PassContext: Sendable {
     var takeWake: @Sendable () -> Bool
     /// Takes the flag that says that a push announced changes.
     var takeAnnouncement: @Sendable () -> Bool = { false }
+    /// Changes of the mailbox made events.
+    var foundChanges: @Sendable () -> Void = {}
     /// True when others wait for a place and this pass had its slice.
     var shouldYield: @Sendable () -> Bool
+    /// The pass begins: what the store has of the account.
+    var began: @Sendable (AccountSync?) async -> Void = { _ in }
     /// Something was committed: the account's new state.
     var committed: @Sendable (AccountSync) async -> Void
     /// Takes the wish to have mailbox and store compared, if there is one.
@@ -43,6 +47,8 @@ struct SyncPass: Sendable {
     let account: AccountKey
     let session: any MailboxSession
     let context: PassContext
+    /// Only folders that are due are asked for changes; nil: all of them.
+    var folders: FolderSchedule?
     /// The mailbox was checked since the account was connected or the process started.
     var mailboxKnown: Bool
     /// True for an account's first pass since the process started: the back-off that is in the store goes on.
@@ -51,6 +57,7 @@ struct SyncPass: Sendable {
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
+        await context.began(state)
         // Only filling it from the stream heals it: connecting again must not number events anew.
         if state?.status == .behindStream { throw StoreBehindStream() }
         if try await needsRestoring() { throw StoreBehindStream() }
@@ -162,8 +169,10 @@ struct SyncPass: Sendable {
         if step == .importing { return try await commitNextOfImport(&machine, state) }
         var batch: ChangeBatch?
         do {
+            // A push tells of a change in whichever folder.
+            let folders = machine.isAnnounced ? nil : folders
             batch = try await context.stores.use(account.user) { store in
-                try await fetch(step, state, store, now)
+                try await fetch(step, folders, state, store, now)
             }
         } catch let failure as SyncFailure where failure.decision == .resync && step != .repair {
             try await adoptBlindly()
@@ -182,6 +191,7 @@ struct SyncPass: Sendable {
             }
         }
         guard let next else { throw StoreInconsistency(account: account) }
+        if step == .changes, next.events > state.events { context.foundChanges() }
         machine.committed(
             phase: next.phase, more: batch.more, woken: step.isLong && context.takeWake(),
             at: context.time.nowMilliseconds())
@@ -201,11 +211,14 @@ struct SyncPass: Sendable {
     }
 
     private func fetch(
-        _ step: PassMachine.Step, _ state: AccountSync, _ store: UserStore, _ now: UnixSeconds
+        _ step: PassMachine.Step, _ folders: FolderSchedule?, _ state: AccountSync, _ store: UserStore,
+        _ now: UnixSeconds
     ) async throws -> ChangeBatch? {
         let known = store.known(account)
         switch step {
-        case .changes: return try await session.changes(since: state.cursor, known: known)
+        case .changes:
+            guard let folders else { return try await session.changes(since: state.cursor, known: known) }
+            return try await session.dueChanges(since: state.cursor, known: known, schedule: folders)
         case .backfill: return try await session.backfill(from: state.cursor, known: known)
         case .repair: return try await session.repair(from: state.cursor, known: known)
         case .retryGaps:

@@ -12,6 +12,8 @@ public struct OutlookProvider: MailProvider {
     private let logger: Logger
     private let send: SendRequest
 
+    public var folderSchedule: FolderSchedule? { configuration.folders }
+
     public init(
         configuration: OutlookConfiguration = .init(), transport: HTTPTransport, time: any TimeSource = SystemTime(),
         logger: Logger
@@ -29,7 +31,7 @@ public struct OutlookProvider: MailProvider {
     public func session(
         since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget
     ) -> any MailboxSession {
-        OutlookSession(api: api(tokens, budget), since: since, logger: logger)
+        OutlookSession(api: api(tokens, budget), since: since, time: time, logger: logger)
     }
 
     public func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)? {
@@ -49,6 +51,8 @@ public struct OutlookConfiguration: Sendable {
     public var apiURL = "https://graph.microsoft.com/v1.0"
     /// `EVENT_HEADERS`
     public var headers = HeaderSelection.standard
+    /// How often passes that nobody asked for ask the folders.
+    public var folders = FolderSchedule.standard
     /// How calls are tried.
     public var calls = CallPolicy()
     /// Requests in flight at once to one mailbox: Graph refuses a fifth.

@@ -10,6 +10,7 @@ actor OutlookSession: MailboxSession {
     let api: OutlookAPI
     let normalizer: OutlookNormalizer
     let logger: Logger
+    let time: any TimeSource
 
     /// The round of changes under way.
     var round: OutlookRound?
@@ -27,8 +28,9 @@ actor OutlookSession: MailboxSession {
     /// What the last cursor handed out says.
     private var last: (cursor: Cursor, position: OutlookCursor)?
 
-    init(api: OutlookAPI, since: UnixSeconds?, logger: Logger) {
+    init(api: OutlookAPI, since: UnixSeconds?, time: any TimeSource, logger: Logger) {
         self.api = api
+        self.time = time
         self.logger = logger
         normalizer = OutlookNormalizer(headers: api.configuration.headers, since: since)
         pages = Parallelism(api.configuration.concurrency, least: 1, inOneRequest: false)

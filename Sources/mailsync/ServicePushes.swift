@@ -24,8 +24,32 @@ extension PushKeeper {
 
     /// What a pass tells of pushes: one by the clock should find nothing that was not announced.
     nonisolated func passEnded(_ key: AccountKey, _ report: PassReport) {
-        if report.wasPoll, !report.wasAnnounced, report.events > 0 { foundUnannounced(key) }
+        if report.wasPoll, !report.wasAnnounced, report.foundChanges { foundUnannounced(key) }
     }
+}
+
+/// Where providers' announcements come in, and what it takes to believe them.
+struct PushAccess: Sendable {
+    let webhooks: PushWebhooks
+    private let googleKeys: KeySetCache?
+
+    init(
+        _ configuration: ServiceConfiguration, _ access: ProviderAccess, receiver: any PushReceiver,
+        time: any TimeSource, logger: Logger
+    ) {
+        let transport = access.transport
+        let waking = configuration.waking
+        let verified = waking.googlePushRules.map { rules in
+            let keys = KeySetCache(
+                url: waking.googleKeysURL, variable: "GOOGLE_OIDC_JWKS_URL", time: time, logger: logger
+            ) { request in try await transport.send(request) }
+            return (keys: keys, verifier: PushTokenVerifier(rules: rules, keys: keys, time: time))
+        }
+        googleKeys = verified?.keys
+        webhooks = PushWebhooks(receiver: receiver, google: verified?.verifier)
+    }
+
+    func close() async { await googleKeys?.shutdown() }
 }
 
 /// Tells the keeper of passes, once there is one: it is made after the manager.

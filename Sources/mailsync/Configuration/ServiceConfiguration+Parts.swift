@@ -42,6 +42,7 @@ extension ServiceConfiguration {
         outlook.apiURL = microsoft.apiURL
         outlook.headers = eventHeaders
         outlook.notificationURL = waking.publicURL.map { $0 + "/webhooks/microsoft" }
+        outlook.folders = waking.isIntervalSet ? .every(syncInterval) : .standard
         return outlook
     }
 
@@ -52,6 +53,11 @@ extension ServiceConfiguration {
         gmail.costs = google.unitCosts
         gmail.topic = waking.googleTopic
         return gmail
+    }
+
+    func cron(_ commands: any CronCommands) -> CronEndpoint {
+        CronEndpoint(
+            commands: commands, secret: waking.cronSecret, batchSize: waking.cronBatchSize, interval: syncInterval)
     }
 
     var api: MailAPIConfiguration {
