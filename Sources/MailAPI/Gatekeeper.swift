@@ -7,16 +7,19 @@ import Synchronization
 final class Gatekeeper: Sendable {
     static let userRealm = "mailsync"
     static let operatorRealm = "mailsync operator"
+    static let cronRealm = "mailsync cron"
 
     private let verifier: JWTVerifier
     private let operatorToken: OperatorToken
+    private let cronSecret: BearerSecret?
     private let time: any TimeSource
     private let limiter: Mutex<RateLimiter>
 
     init(
-        verifier: JWTVerifier, operatorToken: OperatorToken, limits: MailAPIConfiguration.Limits,
+        verifier: JWTVerifier, operatorToken: OperatorToken, cronSecret: Secret?, limits: MailAPIConfiguration.Limits,
         time: any TimeSource
     ) {
+        self.cronSecret = cronSecret.map(BearerSecret.init)
         self.verifier = verifier
         self.operatorToken = operatorToken
         self.time = time
@@ -25,7 +28,7 @@ final class Gatekeeper: Sendable {
                 perSecond: limits.requestsPerSecond, burst: limits.requestBurst, usersMax: limits.ratedUsersMax))
     }
 
-    /// - Returns: the user; nil for the operator and for what anyone may call.
+    /// - Returns: the user; nil for all others.
     /// - Throws: ``APIProblem`` 401, 429, 503.
     func admit(_ headers: HTTPFields, to access: Route.Access) async throws(APIProblem) -> AuthenticatedUser? {
         switch access {
@@ -37,7 +40,21 @@ final class Gatekeeper: Sendable {
         case .userOrOperator:
             if let token = bearerToken(headers), operatorToken.matches(token) { return nil }
             return try await admitUser(headers)
+        case .cron:
+            try checkCron(headers)
+            return nil
         }
+    }
+
+    private func checkCron(_ headers: HTTPFields) throws(APIProblem) {
+        guard let cronSecret else {
+            throw .unavailable(
+                "cron-not-configured", "the operator must set CRON_SECRET for this", retryAfterSeconds: nil)
+        }
+        let token = bearerToken(headers)
+        if let token, cronSecret.matches(token) { return }
+        throw .unauthorized(
+            "send 'Authorization: Bearer' with CRON_SECRET", realm: Self.cronRealm, hadToken: token != nil)
     }
 
     private func checkOperator(_ headers: HTTPFields) throws(APIProblem) {

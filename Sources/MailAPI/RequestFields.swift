@@ -35,6 +35,32 @@ struct RequestFields {
         return number
     }
 
+    /// nil when it is missing or null.
+    func optionalInteger(_ name: String, in range: ClosedRange<Int64>) throws -> Int64? {
+        let bounds = "must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+        guard let number = try value(Int64.self, name, bounds) else { return nil }
+        guard range.contains(number) else { throw APIProblem.field(name, bounds) }
+        return number
+    }
+
+    /// nil when it is missing or null.
+    func optionalTexts(_ name: String, max: Int, bytesMax: Int) throws -> [String]? {
+        let bounds = "must be an array of at most \(max) texts of 1 to \(bytesMax) bytes"
+        guard let texts = try value([String].self, name, bounds) else { return nil }
+        guard texts.count <= max, texts.allSatisfy({ (1...bytesMax).contains($0.utf8.count) }) else {
+            throw APIProblem.field(name, bounds)
+        }
+        return texts
+    }
+
+    /// Numbers by name; empty when it is missing or null.
+    func optionalIntegers(_ name: String, in range: ClosedRange<Int64>) throws -> [String: Int64] {
+        let bounds = "must have whole numbers from \(range.lowerBound) to \(range.upperBound)"
+        let numbers = try value([String: Int64].self, name, bounds) ?? [:]
+        guard numbers.values.allSatisfy(range.contains) else { throw APIProblem.field(name, bounds) }
+        return numbers
+    }
+
     func optionalBool(_ name: String) throws -> Bool? { try value(Bool.self, name, "must be true or false") }
 
     private func value<V: Decodable>(_ type: V.Type, _ name: String, _ expectation: String) throws -> V? {
@@ -86,12 +112,13 @@ extension RequestFields {
         }
     }
 
-    func optionalSince() throws -> UnixSeconds? {
-        guard let text = try optionalText("since") else { return nil }
-        guard let since = SinceDate.parse(text) else {
-            throw APIProblem.field("since", "must be a date such as 2024-01-01 or 2024-01-01T00:00:00Z")
+    /// A date (its start in UTC) or an RFC 3339 time.
+    func optionalDate(_ name: String) throws -> UnixSeconds? {
+        guard let text = try optionalText(name) else { return nil }
+        guard let date = SinceDate.parse(text) else {
+            throw APIProblem.field(name, "must be a date such as 2024-01-01 or 2024-01-01T00:00:00Z")
         }
-        return since
+        return date
     }
 }
 
@@ -106,6 +133,8 @@ struct ConnectBody: Decodable {
     let expiresIn: Int64
     let inbox: InboxID
     let since: UnixSeconds?
+    /// Only tell what there is; nothing is stored.
+    let isDryRun: Bool
 
     init(from decoder: any Decoder) throws {
         let fields = try RequestFields(decoder)
@@ -114,7 +143,8 @@ struct ConnectBody: Decodable {
         refreshToken = try fields.token("refresh_token")
         expiresIn = try fields.integer("expires_in", in: 0...Self.expirySecondsMax)
         inbox = try fields.optionalInbox() ?? .primary
-        since = try fields.optionalSince()
+        since = try fields.optionalDate("since")
+        isDryRun = try fields.optionalBool("dry_run") ?? false
     }
 }
 

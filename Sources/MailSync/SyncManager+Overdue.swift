@@ -7,6 +7,11 @@ public struct PassClaim: Sendable, Hashable {
     public let key: AccountKey
     /// The number of the pass that will do, or any later one.
     let pass: Int
+
+    public init(key: AccountKey, pass: Int) {
+        self.key = key
+        self.pass = pass
+    }
 }
 
 /// How many accounts there are, and how many are late.
@@ -16,6 +21,12 @@ public struct OverdueCounts: Sendable, Hashable {
     public var overdue = 0
     /// Accounts whose last pass failed, and parked ones.
     public var failing = 0
+
+    public init(accounts: Int = 0, overdue: Int = 0, failing: Int = 0) {
+        self.accounts = accounts
+        self.overdue = overdue
+        self.failing = failing
+    }
 }
 
 /// For those who drive syncing from outside.

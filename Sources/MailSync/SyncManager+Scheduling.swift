@@ -2,6 +2,15 @@ import Accounts
 import Logging
 import MailModel
 
+/// What became of a user's wish.
+public enum ScheduleOutcome: Sendable, Hashable {
+    case set
+    /// It is not connected.
+    case noAccount
+    /// It names folders, and the provider's mailboxes have none.
+    case noFolders
+}
+
 /// When accounts are looked at: at the start of the process, after a pass, and when what decides it changes.
 extension SyncManager {
     /// How often it is noted that everybody had their turn, in milliseconds: a restart repeats no more than that.
@@ -103,16 +112,16 @@ extension SyncManager {
 
     /// How often the user wants the account to be polled from now on; an empty schedule: as the service does by itself.
     ///
-    /// - Returns: false when there is no such account.
     /// - Throws: what `control.db` throws.
-    public func setSchedule(_ schedule: AccountSchedule, of key: AccountKey) async throws -> Bool {
+    public func setSchedule(_ schedule: AccountSchedule, of key: AccountKey) async throws -> ScheduleOutcome {
         await beginCommand(key)
         defer { endCommand(key) }
-        guard workers[key] != nil else { return false }
+        guard workers[key] != nil else { return .noAccount }
+        if !schedule.folders.isEmpty, providers[key.provider]?.folderSchedule == nil { return .noFolders }
         try await schedules?.set(schedule, of: key, at: time.now())
         workers[key]?.own = schedule.isEmpty ? nil : schedule
         reconsider(key)
-        return true
+        return .set
     }
 
     /// What the folders of the account need when nobody asked for the pass; nil: everything is asked.

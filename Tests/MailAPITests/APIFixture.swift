@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import HTTPTransport
 import Logging
+import MailJobs
 import MailModel
 import MailStore
 import MailTestSupport
@@ -106,8 +107,13 @@ actor FakeCommands: AccountCommands {
 struct APIFixture: Sendable {
     static let issuer = "https://app.example.com"
     static let operatorToken = "operator-token-of-the-tests"
+    static let cronSecret = "cron-secret-of-the-tests"
 
     let commands = FakeCommands()
+    let imports = FakeImports()
+    let schedules = FakeSchedules()
+    let cron = FakeCron()
+    var cronSecret: Secret? = Secret(APIFixture.cronSecret)
     let stores: UserStores
     let events: EventFeed
     let metrics = PrometheusMetrics()
@@ -147,12 +153,20 @@ struct APIFixture: Sendable {
         var configuration = configuration
         configuration.port = port
         return MailAPIServer(
-            configuration: configuration, commands: commands, events: events,
-            live: LiveSources { [commands] _ in await commands.imports }, verifier: JWTVerifier(
+            configuration: configuration, commands: commands, schedules: schedules,
+            cron: CronEndpoint(commands: cron, secret: cronSecret, interval: .seconds(30)), events: events,
+            imports: imports, live: LiveSources { [commands] _ in await commands.imports },
+            jobs: JobDesk(queue: try jobs()) { [commands] user in
+                try await commands.accounts(of: user).map(\.key).filter { $0.user == user }
+            },
+            verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             pushes: pushes, operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
             logger: .silent)
     }
+
+    /// The queue behind the API; nobody takes jobs out.
+    func jobs() throws -> JobQueue { try directory.jobs(time) }
 
     /// Runs the body against a server that listens, and stops the server.
     func run(keysAvailable: Bool = true, _ body: @Sendable (API) async throws -> Void) async throws {
@@ -185,6 +199,16 @@ struct APIFixture: Sendable {
 /// Where the users' stores are made when a test needs one; goes away with the fixture.
 private final class StoreDirectory: Sendable {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)").path
+    private let queue = Mutex<JobQueue?>(nil)
+
+    /// Opened once: a file has one connection.
+    func jobs(_ time: any TimeSource) throws -> JobQueue {
+        try queue.withLock { queue in
+            let opened = try queue ?? JobQueue(registry: AccountRegistry(path: path + "/control.db"), time: time)
+            queue = opened
+            return opened
+        }
+    }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
@@ -219,6 +243,22 @@ struct API: Sendable {
         }
         let lines = ["\(method) \(path) HTTP/1.1"] + fields.map { "\($0): \($1)" }
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? [])
+    }
+}
+
+extension EventStreamClient {
+    /// Opens a live stream.
+    ///
+    /// - Parameter token: in place of the user's.
+    static func open(
+        _ api: API, _ user: String, _ query: String = "", lastEventID: String? = nil, token: String? = nil,
+        receiveBufferBytes: Int32? = nil
+    ) async throws -> EventStreamClient {
+        let path = "/mail/live" + (query.isEmpty ? "" : "?\(query)")
+        let headers = lastEventID.map { ["Last-Event-ID": $0] } ?? [:]
+        return try await EventStreamClient(
+            port: api.port, request: try api.request("GET", path, user: user, bearer: token, headers: headers),
+            receiveBufferBytes: receiveBufferBytes)
     }
 }
 

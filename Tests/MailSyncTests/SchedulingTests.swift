@@ -27,10 +27,7 @@ import Testing
         // Quiet for a while, and everybody had their turn.
         for _ in 0..<50 {
             guard let due = await first.due() else { break }
-            let calls = first.mailbox.calls.count
-            await first.time.waitForSleepers()
-            first.time.advance(by: .milliseconds(due - first.time.nowMilliseconds()))
-            try await first.calls(.changes, calls - 1)
+            try await first.advance(to: due)
             try await first.idle()
         }
         let due = await first.due()
@@ -118,26 +115,28 @@ import Testing
     }
 
     @Test func aUsersScheduleIsKeptAndGoesWithTheAccount() async throws {
-        let wanted = AccountSchedule(interval: .seconds(7200), folders: ["Projects": .seconds(60)])
+        let wanted = AccountSchedule(interval: .seconds(7200))
         let first = try await SyncHarness()
         first.start()
         try await first.connect()
         try await first.idle()
-        #expect(try await first.manager.setSchedule(wanted, of: first.account))
+        #expect(try await first.manager.setSchedule(wanted, of: first.account) == .set)
+        let folders = AccountSchedule(folders: ["INBOX": .seconds(60)])
+        #expect(try await first.manager.setSchedule(folders, of: first.account) == .noFolders)
         #expect(await first.due() == turn(first, 7_200_000))
         try await first.stop()
 
         let second = try await SyncHarness(mailbox: first.mailbox, directory: first.directory, time: first.time)
         second.start()
         try await second.until { $0.schedule == wanted && $0.interval == .seconds(7200) }
-        #expect(try await second.manager.setSchedule(AccountSchedule(), of: second.account))
+        #expect(try await second.manager.setSchedule(AccountSchedule(), of: second.account) == .set)
         try await second.until { $0.schedule == nil && $0.interval == .seconds(30) }
         #expect(try await second.schedules.all().own.isEmpty)
         _ = try await second.manager.setSchedule(wanted, of: second.account)
         #expect(try await second.manager.disconnect(second.account))
         #expect(try await second.schedules.all().own.isEmpty)
         #expect(try await second.schedules.all().unsettled.isEmpty)
-        #expect(try await second.manager.setSchedule(wanted, of: second.account) == false)
+        #expect(try await second.manager.setSchedule(wanted, of: second.account) == .noAccount)
         try await second.stop()
     }
 
@@ -165,12 +164,9 @@ import Testing
         for round in 0..<60 {
             let fails = Int.random(in: 0..<4, using: &random) > 0
             if fails { mailbox.fail(.changes, Self.failure) }
-            let before = mailbox.calls.count(where: { $0 == .changes })
             let due = try #require(await harness.due(), "round \(round)")
             #expect(due - time.nowMilliseconds() <= 900_000, "round \(round)")
-            await time.waitForSleepers()
-            time.advance(by: .milliseconds(max(0, due - time.nowMilliseconds())))
-            try await harness.calls(.changes, before + 1)
+            try await harness.advance(to: due)
             try await harness.until { !$0.isRunning && ($0.failures > 0) == fails }
             guard round % 13 == 12 else { continue }
             try await harness.stop()
@@ -208,7 +204,7 @@ import Testing
         #expect(await harness.manager.claimOverdue(5).isEmpty, "nobody is overdue")
         // People are served all the same.
         harness.mailbox.deliver("new")
-        #expect(try await harness.manager.sync(harness.account).events == 1)
+        #expect(try await harness.manager.sync(harness.account).events > 0)
         try await harness.stop()
     }
 
@@ -273,8 +269,7 @@ import Testing
         try await harness.idle(keys[2])
         #expect(await harness.manager.overdueCounts() == OverdueCounts(accounts: 3, overdue: 1, failing: 2))
         // The retry goes on by itself, when the back-off is over.
-        await harness.time.waitForSleepers()
-        harness.time.advance(by: .seconds(600))
+        try await harness.advance(to: harness.time.nowMilliseconds() + 600_000)
         try await harness.idle(keys[1])
         try await harness.stop()
     }

@@ -96,6 +96,20 @@ final class SyncHarness: Sendable {
         Issue.record("never asked \(count) times for \(call): \(mailbox.calls)")
     }
 
+    /// The time becomes this, and later until a pass over changes begins.
+    func advance(to due: Int64) async throws {
+        let before = mailbox.calls.count(where: { $0 == .changes })
+        for _ in 0..<100 {
+            await time.waitForSleepers()
+            time.advance(by: .milliseconds(max(1000, due - time.nowMilliseconds())))
+            for _ in 0..<2000 {
+                if mailbox.calls.count(where: { $0 == .changes }) > before { return }
+                await Task.yield()
+            }
+        }
+        Issue.record("no pass began: \(mailbox.calls.suffix(5))")
+    }
+
     /// When the account's next pass is due, in Unix milliseconds; nil: only when somebody asks.
     func due(_ key: AccountKey? = nil) async -> Int64? { await manager.workers[key ?? account]?.dueAt }
 

@@ -55,6 +55,11 @@ extension ServiceConfiguration {
         return gmail
     }
 
+    func cron(_ commands: any CronCommands) -> CronEndpoint {
+        CronEndpoint(
+            commands: commands, secret: waking.cronSecret, batchSize: waking.cronBatchSize, interval: syncInterval)
+    }
+
     var api: MailAPIConfiguration {
         var limits = MailAPIConfiguration.Limits()
         limits.requestsPerSecond = Double(http.ratePerUserPerSecond)

@@ -3,6 +3,8 @@ import HTTPTransport
 
 /// Calls the service as its user would: over HTTP, with a JWT.
 struct DemoClient: Sendable {
+    typealias Answer = HTTPResponse
+
     let transport: HTTPTransport
     let baseURL: String
     let token: String

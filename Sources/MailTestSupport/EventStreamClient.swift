@@ -1,45 +1,40 @@
 import Foundation
-import MailTestSupport
 
 /// A client of server-sent events over HTTP/1.1, by the book:
 /// https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-actor EventStreamClient {
+public actor EventStreamClient {
     /// What a browser would fire, and what only shows in the stream.
-    struct Block: Sendable, Hashable {
-        var event = "message"
-        var data: String?
+    public struct Block: Sendable, Hashable {
+        public var event = "message"
+        public var data: String?
         /// The last event id after this block.
-        var lastEventID = ""
-        var comments: [String] = []
+        public var lastEventID = ""
+        public var comments: [String] = []
 
-        var json: [String: Any] {
+        /// The data as a JSON object; empty when it is none.
+        public var json: [String: Any] {
             (try? JSONSerialization.jsonObject(with: Data((data ?? "").utf8))) as? [String: Any] ?? [:]
         }
-        var accounts: [[String: Any]] { json["accounts"] as? [[String: Any]] ?? [] }
+        /// Of a `status`.
+        public var accounts: [[String: Any]] { json["accounts"] as? [[String: Any]] ?? [] }
     }
 
-    nonisolated let client: RawClient
-    nonisolated let head: RawClient.Answer
-    private(set) var lastEventID = ""
+    /// The connection.
+    public nonisolated let client: RawClient
+    public nonisolated let head: RawClient.Answer
+    public private(set) var lastEventID = ""
     private var chunked: [UInt8] = []
     private var text: [UInt8] = []
 
-    private init(_ client: RawClient, _ head: RawClient.Answer) { (self.client, self.head) = (client, head) }
-
-    /// Connects, and reads the head of the answer; the whole of it where it is a problem.
-    static func open(
-        _ api: API, _ user: String, _ query: String = "", lastEventID: String? = nil, token: String? = nil,
-        receiveBufferBytes: Int32? = nil
-    ) async throws -> EventStreamClient {
-        let client = try RawClient(port: api.port, receiveBufferBytes: receiveBufferBytes)
-        let path = "/mail/live" + (query.isEmpty ? "" : "?\(query)")
-        let headers = lastEventID.map { ["Last-Event-ID": $0] } ?? [:]
-        await client.send(try api.request("GET", path, user: user, bearer: token, headers: headers))
-        return EventStreamClient(client, try await client.receive())
+    /// Sends the request, and reads the head of the answer; the whole of it where it is a problem.
+    public init(port: Int, request: [UInt8], receiveBufferBytes: Int32? = nil) async throws {
+        client = try RawClient(port: port, receiveBufferBytes: receiveBufferBytes)
+        await client.send(request)
+        head = try await client.receive()
     }
 
     /// The next block; nil at the end of the stream.
-    func next() async throws -> Block? {
+    public func next() async throws -> Block? {
         while true {
             if let end = text.firstRange(of: Array("\n\n".utf8)) {
                 let block = parse(String(decoding: text[..<end.lowerBound], as: UTF8.self))
@@ -53,7 +48,7 @@ actor EventStreamClient {
     }
 
     /// The next block that a browser fires as one of these events.
-    func next(_ events: String...) async throws -> Block {
+    public func next(_ events: String...) async throws -> Block {
         while let block = try await next() {
             if block.data != nil, events.contains(block.event) { return block }
         }
@@ -61,7 +56,7 @@ actor EventStreamClient {
     }
 
     /// The data of so many events of the log.
-    func events(_ count: Int) async throws -> [String] {
+    public func events(_ count: Int) async throws -> [String] {
         var data: [String] = []
         while data.count < count {
             guard let block = try await next() else { throw NotInTime("\(data.count) of \(count) events came") }
@@ -71,7 +66,7 @@ actor EventStreamClient {
     }
 
     /// Everything to the end of the stream.
-    func rest() async throws -> [Block] {
+    public func rest() async throws -> [Block] {
         var blocks: [Block] = []
         while let block = try await next() { blocks.append(block) }
         return blocks
@@ -110,5 +105,5 @@ actor EventStreamClient {
 
 extension EventStreamClient.Block {
     /// Whether it is an event of the log, rather than progress or a status.
-    var isOfLog: Bool { data != nil && (event.hasPrefix("email.") || event.hasPrefix("account.")) }
+    public var isOfLog: Bool { data != nil && (event.hasPrefix("email.") || event.hasPrefix("account.")) }
 }
