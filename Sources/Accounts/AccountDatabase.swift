@@ -6,6 +6,11 @@ public struct AccountDatabaseFailure: Error, Sendable, Hashable, CustomStringCon
     public var path: String
     public var reason: String
     public var description: String { "\(path): \(reason)" }
+
+    package init(path: String, reason: String) {
+        self.path = path
+        self.reason = reason
+    }
 }
 
 /// One of the two databases of accounts: a single connection (SQLite before 3.51.3 can corrupt a WAL database that

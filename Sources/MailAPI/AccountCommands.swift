@@ -1,4 +1,5 @@
 import Accounts
+import MailJobs
 import MailModel
 import MailStore
 
@@ -90,6 +91,7 @@ public struct AccountReport: Sendable, Hashable {
     public var waitingFor: String?
     /// The time a backfill still needs, when it can be told.
     public var etaSeconds: Int64?
+    public var pushes = Pushes()
     /// Between two passes that nobody asks for; nil: only when somebody asks.
     public var intervalSeconds: Int64?
     /// How often the user wants it to be polled; nil: as the service does by itself.
@@ -216,6 +218,7 @@ public struct ServiceReport: Sendable, Hashable {
     public var uptimeSeconds: Int64
     public var stream: Stream
     public var accounts: [AccountStatus: Int]
+    public var pushes: [PushGroup: Int] = [:]
     /// Over all users.
     public var outboxDepth: Int
     public var oldestUnpublishedSeconds: Int64?
@@ -233,20 +236,24 @@ public struct ServiceReport: Sendable, Hashable {
     public var neverVerified: Int
     /// Since the verification that is the longest ago of all accounts.
     public var oldestVerificationSeconds: Int64?
+    /// Jobs of the queue; failed ones are dead letters.
+    public var jobs: JobCounts
     /// The worst first, a handful at most.
     public var laggards: [Laggard]
 
     public init(
         version: String, uptimeSeconds: Int64, stream: Stream, accounts: [AccountStatus: Int] = [:],
+        pushes: [PushGroup: Int] = [:],
         outboxDepth: Int = 0, oldestUnpublishedSeconds: Int64? = nil, publishLatency: Latency? = nil,
         errors: [ErrorCount] = [], tokenRefreshes: Int = 0, tokenRefreshFailures: Int = 0, gaps: Int = 0,
         givenUp: Int = 0, missing: Int = 0, neverVerified: Int = 0, oldestVerificationSeconds: Int64? = nil,
-        laggards: [Laggard] = []
+        jobs: JobCounts = JobCounts(), laggards: [Laggard] = []
     ) {
         self.version = version
         self.uptimeSeconds = uptimeSeconds
         self.stream = stream
         self.accounts = accounts
+        self.pushes = pushes
         self.outboxDepth = outboxDepth
         self.oldestUnpublishedSeconds = oldestUnpublishedSeconds
         self.publishLatency = publishLatency
@@ -258,6 +265,7 @@ public struct ServiceReport: Sendable, Hashable {
         self.missing = missing
         self.neverVerified = neverVerified
         self.oldestVerificationSeconds = oldestVerificationSeconds
+        self.jobs = jobs
         self.laggards = laggards
     }
 }

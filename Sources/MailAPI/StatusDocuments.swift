@@ -43,6 +43,7 @@ extension JSONText {
         field("next_attempt_at", report.nextAttemptAt)
         field("waiting_for", report.waitingFor)
         field("eta_s", report.etaSeconds)
+        pushes(report.pushes)
         field("interval_s", report.intervalSeconds)
     }
 
@@ -56,6 +57,7 @@ extension JSONText {
         object { json in
             for status in AccountStatus.allCases { json.field(status.apiName, report.accounts[status] ?? 0) }
         }
+        pushes(report.pushes)
         field("outbox_depth", report.outboxDepth)
         field("oldest_unpublished_s", report.oldestUnpublishedSeconds)
         key("publish_latency_ms")
@@ -81,6 +83,8 @@ extension JSONText {
         field("missing", report.missing)
         field("never_verified", report.neverVerified)
         field("oldest_verification_s", report.oldestVerificationSeconds)
+        key("jobs")
+        object { $0.counts(report.jobs) }
         key("worst_accounts")
         array(report.laggards) { json, laggard in json.object { $0.laggard(laggard) } }
     }

@@ -40,6 +40,13 @@ struct AccountWorker: Sendable {
     let wake = AtomicFlag()
     /// A push announced what the next pass will find.
     let announced = AtomicFlag()
+    /// The present pass knows of an announcement.
+    let wasAnnounced = AtomicFlag()
+    /// The present pass read changes of the mailbox that made events.
+    let foundChanges = AtomicFlag()
+    /// What the present pass finds, a healthy push would have announced: it was begun by the clock, over a mailbox that
+    /// was followed before.
+    var isPoll = false
     /// How well the account's changes are announced.
     var pushes = PushHealth.off
     /// Somebody, or a push, asked for a pass, and none has found the end since: every folder is asked.

@@ -13,7 +13,7 @@ extension SyncManager {
         // Before the account exists: a start of the process must not let it wait for its turn.
         await keeping(key) { try await $0.setSettled(false, key) }
         let account = try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
-        var worker = workers[key] ?? AccountWorker(key: key, since: account.since)
+        var worker = workers[key] ?? newWorker(account)
         let pass = worker.pass
         worker.since = account.since
         worker.epoch = newEpoch()
@@ -45,11 +45,14 @@ extension SyncManager {
     }
 
     private func wake(_ worker: AccountWorker) {
+        let now = time.nowMilliseconds()
         switch worker.state {
         case .running: worker.wake.raise()
         case .scheduled, .unscheduled:
             workers[worker.key]?.isAsked = true
-            setDue(worker.key, at: time.nowMilliseconds())
+            workers[worker.key]?.isDueByClock = false
+            // Who is due already keeps its place among those that are.
+            if worker.state == .unscheduled || (worker.dueAt ?? .max) > now { setDue(worker.key, at: now) }
         case .parked: break
         }
     }
@@ -95,6 +98,7 @@ extension SyncManager {
             // A store that is filled from the stream says what the stream says; the vault says that nothing is synced.
             if try await store.needsRestoring() { return }
             try await store.write { transaction in
+                try transaction.cancelImports(of: key, atMilliseconds: now * 1000)
                 guard let account = try transaction.reader.account(key), account.status != .stopped else { return }
                 try transaction.setStatus(key, .stopped, at: now)
                 _ = try transaction.record(.disconnected, of: key, origin: .incremental, at: now)

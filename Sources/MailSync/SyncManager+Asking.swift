@@ -8,15 +8,23 @@ public struct PassReport: Sendable, Hashable {
     public var isCaughtUp = false
     /// A push had announced that there is something.
     public var wasAnnounced = false
+    /// The pass was begun by the clock, over a mailbox that was followed before: what it found, a push should have
+    /// announced.
+    public var wasPoll = false
+    /// Events came of changes of the mailbox, and not only of what was read late or of an import.
+    public var foundChanges = false
     /// Why it failed, or why there was none.
     public var failure: SyncFailure?
 
     public init(
-        events: Int = 0, isCaughtUp: Bool = false, wasAnnounced: Bool = false, failure: SyncFailure? = nil
+        events: Int = 0, isCaughtUp: Bool = false, wasAnnounced: Bool = false, wasPoll: Bool = false,
+        foundChanges: Bool = false, failure: SyncFailure? = nil
     ) {
         self.events = events
         self.isCaughtUp = isCaughtUp
         self.wasAnnounced = wasAnnounced
+        self.wasPoll = wasPoll
+        self.foundChanges = foundChanges
         self.failure = failure
     }
 }

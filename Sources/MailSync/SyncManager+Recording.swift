@@ -26,6 +26,9 @@ extension SyncManager {
         guard let worker = workers[key] else { return }
         var report = PassReport(failure: verdict.failure)
         report.events = max(0, (worker.stored?.events ?? 0) - (worker.eventsBefore ?? 0))
+        report.wasAnnounced = worker.wasAnnounced.isRaised || worker.announced.isRaised
+        report.wasPoll = worker.isPoll
+        report.foundChanges = worker.foundChanges.isRaised
         switch ending {
         case .ended(.caughtUp): report.isCaughtUp = true
         case .ended(.paused(let reason)):

@@ -44,7 +44,7 @@ extension SyncManager {
     }
 
     private func addWorker(_ account: ConnectedAccount) {
-        var worker = AccountWorker(key: account.key, since: account.since)
+        var worker = newWorker(account)
         worker.own = kept.own[account.key]
         worker.isSettled = !kept.unsettled.contains(account.key)
         if account.reauthReason != nil {
@@ -98,9 +98,14 @@ extension SyncManager {
         }
     }
 
-    /// How well the account's changes are announced from now on; polling follows.
+    /// How well the account's changes are announced from now on; polling follows. It is remembered for an account whose
+    /// worker does not exist yet.
     public func setPushes(_ health: PushHealth, of key: AccountKey) {
-        guard let worker = workers[key], worker.pushes != health else { return }
+        guard let worker = workers[key] else {
+            earlyPushes[key] = health == .off ? nil : health
+            return
+        }
+        guard worker.pushes != health else { return }
         workers[key]?.pushes = health
         reconsider(key)
     }

@@ -41,6 +41,8 @@ public actor SyncManager: Service {
     private var running = 0
     private var stopping = false
     private var lastEpoch = 0
+    /// How well changes are announced of accounts whose workers do not exist yet.
+    var earlyPushes: [AccountKey: PushHealth] = [:]
     var failures = FailureTally()
     /// Raised while accounts are due but have no place; read by passes without entering the actor.
     private let placeWanted = AtomicFlag()
@@ -129,6 +131,9 @@ public actor SyncManager: Service {
         worker.wake.set(false)
         worker.passes += 1
         worker.eventsBefore = worker.stored?.events
+        worker.wasAnnounced.set(false)
+        worker.foundChanges.set(false)
+        worker.isPoll = worker.isDueByClock && worker.mailboxKnown && worker.stored?.phase == .live
         if worker.isSettled { turns[key] = worker.dueAt }
         worker.dueAt = nil
         worker.waitingFor = nil
@@ -171,11 +176,13 @@ public actor SyncManager: Service {
             account: key, session: session,
             context: PassContext(
                 stores: stores, time: time, outboxRowsMax: settings.outboxRowsMax, obstacle: hooks.obstacle,
-                takeWake: { worker.wake.take() }, takeAnnouncement: { worker.announced.take() },
+                takeWake: { worker.wake.take() }, takeAnnouncement: { worker.takeAnnouncement() },
+                foundChanges: { worker.foundChanges.raise() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
                 began: { [weak self] in await self?.began($0, of: key, epoch: epoch) },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) },
-                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) }),
+                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) },
+                importMoved: { [hooks] in hooks.importMoved($0) }),
             folders: folders(for: worker), mailboxKnown: worker.mailboxKnown,
             resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
     }

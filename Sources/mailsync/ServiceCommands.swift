@@ -2,7 +2,9 @@ import Accounts
 import JetStream
 import MailAPI
 import MailDispatch
+import MailJobs
 import MailModel
+import MailPush
 import MailStore
 import MailSync
 
@@ -16,10 +18,12 @@ struct ServiceCommands: AccountCommands {
     let streamName: String
     let manager: SyncManager
     let erasure: AccountErasure
+    let pushes: PushKeeper
     let dispatcher: OutboxDispatcher
     let publisher: JetStreamPublisher
     let refreshes: TokenRefreshes
     let verifications: UserVerifications
+    let jobs: JobQueue
     let obstacle: @Sendable () -> String?
     let startedAt: UnixSeconds
     let time: any TimeSource
@@ -30,18 +34,31 @@ struct ServiceCommands: AccountCommands {
                 .retry(after: nil, scope: .account), code: "being_erased", "the account is being erased: connect later")
         }
         try await manager.connect(key, tokens: tokens, since: since)
+        await pushes.follow(key)
     }
 
     func wake(user: UserID, provider: ProviderKind?, inbox: InboxID?) async throws -> Int {
         await manager.wake(user: user, provider: provider, inbox: inbox)
     }
 
-    func disconnect(_ key: AccountKey) async throws -> Bool { try await manager.disconnect(key) }
+    func disconnect(_ key: AccountKey) async throws -> Bool {
+        guard try await leavingPushes(key, { try await manager.disconnect(key) }) else { return false }
+        try await jobs.cancelJobs(of: key)
+        return true
+    }
 
-    func erase(_ key: AccountKey) async throws -> ErasureReport? { try await erasure.erase(key) }
+    func erase(_ key: AccountKey) async throws -> ErasureReport? {
+        try await leavingPushes(key) { try await erasure.erase(key) }
+    }
 
     func accounts(of user: UserID) async throws -> [AccountReport] {
-        try await manager.accounts(of: user).map { AccountReport($0, at: time.now()) }
+        let snapshots = try await manager.accounts(of: user)
+        let standings = await pushes.standings(of: snapshots.map(\.key))
+        return snapshots.map { snapshot in
+            var report = AccountReport(snapshot, at: time.now())
+            report.pushes = .init(standings[snapshot.key])
+            return report
+        }
     }
 
     func verify(
@@ -61,7 +78,7 @@ struct ServiceCommands: AccountCommands {
         return ServiceReport(
             version: MailsyncVersion.current, uptimeSeconds: now - startedAt, stream: await stream(dispatch),
             accounts: Dictionary(accounts.map { ($0.status, 1) }, uniquingKeysWith: +),
-            outboxDepth: accounts.reduce(0) { $0 + ($1.stored?.outboxDepth ?? 0) },
+            pushes: accounts.pushGroups, outboxDepth: accounts.reduce(0) { $0 + ($1.stored?.outboxDepth ?? 0) },
             oldestUnpublishedSeconds: accounts.compactMap { $0.stored?.oldestUnpublishedAt }.min().map {
                 max(0, now - $0)
             },
@@ -73,7 +90,7 @@ struct ServiceCommands: AccountCommands {
             missing: accounts.reduce(0) { $0 + ($1.stored?.missing ?? 0) },
             neverVerified: accounts.count { $0.stored?.lastVerifiedAt == nil },
             oldestVerificationSeconds: accounts.compactMap { $0.stored?.lastVerifiedAt }.min().map { max(0, now - $0) },
-            laggards: Self.laggards(accounts))
+            jobs: try await jobs.counts(), laggards: Self.laggards(accounts))
     }
 
     func readiness() async -> [ReadinessProblem] {

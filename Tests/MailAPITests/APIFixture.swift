@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import HTTPTransport
 import Logging
+import MailJobs
 import MailModel
 import MailStore
 import MailTestSupport
@@ -36,10 +37,14 @@ actor FakeCommands: AccountCommands {
     private(set) var verifies: [Verify] = []
     private var summary: VerificationSummary? = VerificationSummary(agrees: true, events: 3)
     private var reports: [AccountReport] = []
+    private(set) var imports: [LiveImport] = []
+    /// How often the accounts were asked for.
+    private(set) var looks = 0
     private var failure: (any Error)?
     private var problems: [ReadinessProblem] = []
 
     func set(reports: [AccountReport]) { self.reports = reports }
+    func set(imports: [LiveImport]) { self.imports = imports }
     func set(summary: VerificationSummary?) { self.summary = summary }
     func set(failure: any Error) { self.failure = failure }
     func set(problems: [ReadinessProblem]) { self.problems = problems }
@@ -79,7 +84,10 @@ actor FakeCommands: AccountCommands {
     }
 
     /// Everybody's, to see that the API shows each user only their own.
-    func accounts(of user: UserID) async throws -> [AccountReport] { reports }
+    func accounts(of user: UserID) async throws -> [AccountReport] {
+        looks += 1
+        return reports
+    }
 
     func overview() async throws -> ServiceReport {
         ServiceReport(
@@ -102,6 +110,7 @@ struct APIFixture: Sendable {
     static let cronSecret = "cron-secret-of-the-tests"
 
     let commands = FakeCommands()
+    let imports = FakeImports()
     let schedules = FakeSchedules()
     let cron = FakeCron()
     var cronSecret: Secret? = Secret(APIFixture.cronSecret)
@@ -112,6 +121,8 @@ struct APIFixture: Sendable {
     private let directory: StoreDirectory
     private let key = Curve25519.Signing.PrivateKey()
     let configuration: MailAPIConfiguration
+    /// What takes providers' pushes.
+    var pushes: PushWebhooks?
 
     /// - Parameter limits: changes to the limits; the time to linger is short already.
     init(
@@ -144,11 +155,18 @@ struct APIFixture: Sendable {
         return MailAPIServer(
             configuration: configuration, commands: commands, schedules: schedules,
             cron: CronEndpoint(commands: cron, secret: cronSecret, interval: .seconds(30)), events: events,
+            imports: imports, live: LiveSources { [commands] _ in await commands.imports },
+            jobs: JobDesk(queue: try jobs()) { [commands] user in
+                try await commands.accounts(of: user).map(\.key).filter { $0.user == user }
+            },
             verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
-            operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
+            pushes: pushes, operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
             logger: .silent)
     }
+
+    /// The queue behind the API; nobody takes jobs out.
+    func jobs() throws -> JobQueue { try directory.jobs(time) }
 
     /// Runs the body against a server that listens, and stops the server.
     func run(keysAvailable: Bool = true, _ body: @Sendable (API) async throws -> Void) async throws {
@@ -158,7 +176,7 @@ struct APIFixture: Sendable {
                 do { try await server.run() } catch is CancellationError {}  // the end of the test
             }
             guard let port = await server.port() else { throw RawClient.Failure.cannotConnect }
-            try await body(API(port: port, fixture: self))
+            try await body(API(port: port, fixture: self, server: server))
             group.cancelAll()
         }
     }
@@ -181,6 +199,16 @@ struct APIFixture: Sendable {
 /// Where the users' stores are made when a test needs one; goes away with the fixture.
 private final class StoreDirectory: Sendable {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)").path
+    private let queue = Mutex<JobQueue?>(nil)
+
+    /// Opened once: a file has one connection.
+    func jobs(_ time: any TimeSource) throws -> JobQueue {
+        try queue.withLock { queue in
+            let opened = try queue ?? JobQueue(registry: AccountRegistry(path: path + "/control.db"), time: time)
+            queue = opened
+            return opened
+        }
+    }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
@@ -189,6 +217,7 @@ private final class StoreDirectory: Sendable {
 struct API: Sendable {
     let port: Int
     let fixture: APIFixture
+    let server: MailAPIServer
 
     /// One request on a connection of its own, with the user's token.
     func call(
@@ -214,6 +243,22 @@ struct API: Sendable {
         }
         let lines = ["\(method) \(path) HTTP/1.1"] + fields.map { "\($0): \($1)" }
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? [])
+    }
+}
+
+extension EventStreamClient {
+    /// Opens a live stream.
+    ///
+    /// - Parameter token: in place of the user's.
+    static func open(
+        _ api: API, _ user: String, _ query: String = "", lastEventID: String? = nil, token: String? = nil,
+        receiveBufferBytes: Int32? = nil
+    ) async throws -> EventStreamClient {
+        let path = "/mail/live" + (query.isEmpty ? "" : "?\(query)")
+        let headers = lastEventID.map { ["Last-Event-ID": $0] } ?? [:]
+        return try await EventStreamClient(
+            port: api.port, request: try api.request("GET", path, user: user, bearer: token, headers: headers),
+            receiveBufferBytes: receiveBufferBytes)
     }
 }
 

@@ -24,7 +24,8 @@ final class SyncHarness: Sendable {
 
     init(
         mailbox: FakeMailbox = FakeMailbox(), directory: TemporaryDirectory? = nil, time: ManualTime = ManualTime(),
-        settings: SyncSettings = SyncSettings()
+        settings: SyncSettings = SyncSettings(),
+        passEnded: @escaping @Sendable (AccountKey, PassReport) -> Void = { _, _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
         self.time = time
@@ -47,7 +48,8 @@ final class SyncHarness: Sendable {
                 .google: Budgets(
                     limits: QuotaLimits(accountPerMinute: 1_000_000, projectPerMinute: 1_000_000), time: time)
             ],
-            hooks: SyncHooks(committed: { _ in }), schedules: schedules, time: time, logger: logger)
+            hooks: SyncHooks(committed: { _ in }, passEnded: passEnded), schedules: schedules, time: time,
+            logger: logger)
     }
 
     func start() {
