@@ -218,7 +218,9 @@ extension OutlookSession {
     /// Folders in which messages were found that they had not told of are asked, and the messages looked into once more; false
     /// when there are none.
     private func askAgain() -> Bool {
-        guard let found = round?.found, !found.isEmpty, round?.repeats ?? 0 < OutlookRound.repeatsMax else { return false }
+        guard let found = round?.found, !found.isEmpty, round?.repeats ?? 0 < OutlookRound.repeatsMax else {
+            return false
+        }
         round?.remaining = Set(found.values).sorted()
         round?.foundBefore = found
         round?.found = [:]
