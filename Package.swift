@@ -150,7 +150,7 @@ let package = Package(
             name: "MailAPITests",
             dependencies: [
                 "MailAPI", "Accounts", "HTTPTransport", "MailJobs", "MailPush", "MailStore", "MailModel", "MailSync",
-                "MailTestSupport", nioCore, crypto, hummingbird, lifecycle, logging, metrics,
+                "MailTestSupport", nioCore, crypto, cryptoExtras, hummingbird, lifecycle, logging, metrics,
             ]),
         .testTarget(
             name: "ProviderConformanceTests",
@@ -160,7 +160,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "ProviderEmulatorTests",
-            dependencies: ["ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, logging]),
+            dependencies: [
+                "ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, hummingbird, logging,
+            ]),
         .testTarget(
             name: "MailsyncTests",
             dependencies: [

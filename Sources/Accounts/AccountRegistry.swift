@@ -51,6 +51,8 @@ public struct AccountRegistry: Sendable {
                     """)
         }
         migrator.registerMigration("jobs", migrate: Self.createJobTables)
+        migrator.registerMigration("push subscriptions", migrate: Self.makePushSubscriptions)
+        migrator.registerMigration("schedules", migrate: AccountSchedules.createTables)
         database = try AccountDatabase(path: path, migrator: migrator)
     }
 

@@ -47,7 +47,9 @@ public struct JWTRules: Sendable {
         if let notBefore = claims.notBefore, notBefore > Double(now + leewaySeconds) { throw .notYetValid }
         guard let subject = claims.subject, !subject.isEmpty else { throw .missingClaim("sub") }
         do {
-            return AuthenticatedUser(id: try UserID(subject))
+            // A time too far away to be a whole number is as good as the last one.
+            let expiresAt = UnixSeconds(exactly: expiry.rounded(.down)) ?? .max
+            return AuthenticatedUser(id: try UserID(subject), expiresAt: expiresAt)
         } catch {
             throw .unusableSubject(error.description)
         }
@@ -57,6 +59,8 @@ public struct JWTRules: Sendable {
 /// Whom a token was made for.
 public struct AuthenticatedUser: Sendable, Hashable {
     public var id: UserID
+    /// When the token stops being accepted, but for the leeway.
+    public var expiresAt: UnixSeconds
 }
 
 /// Why a token was refused. The description is safe for the answer: it repeats nothing of the token.
@@ -70,6 +74,8 @@ public enum AuthenticationFailure: Error, Sendable, Hashable, CustomStringConver
     case notYetValid
     case wrongIssuer
     case wrongAudience
+    /// Signed as it should be, for somebody else.
+    case wrongAccount
     case missingClaim(String)
     case unusableSubject(String)
     /// Not the token's fault: the issuer's keys cannot be had. Worth trying again after the duration.
@@ -86,6 +92,7 @@ public enum AuthenticationFailure: Error, Sendable, Hashable, CustomStringConver
         case .notYetValid: "the token is not valid yet"
         case .wrongIssuer: "the token is from another issuer"
         case .wrongAudience: "the token is for another audience"
+        case .wrongAccount: "the token was made for another account"
         case .missingClaim(let name): "the token has no usable '\(name)' claim"
         case .unusableSubject(let reason): "the token's 'sub' cannot be used: \(reason)"
         case .keysUnavailable(let reason, _): "the issuer's keys cannot be fetched: \(reason)"

@@ -21,6 +21,7 @@ public actor KeySetCache {
     }
 
     private let url: String
+    private let variable: String
     private let limits: Limits
     private let time: any TimeSource
     private let logger: Logger
@@ -31,10 +32,13 @@ public actor KeySetCache {
     /// The fetch under way, shared by everybody who waits for one. Bounded by the time-out.
     private var fetching: Task<Void, Never>?
 
+    /// - Parameter variable: the setting that holds the URL, for the log.
     public init(
-        url: String, limits: Limits = .init(), time: any TimeSource, logger: Logger, send: @escaping HTTPExchange
+        url: String, variable: String = "BETTER_AUTH_JWKS_URL", limits: Limits = .init(), time: any TimeSource,
+        logger: Logger, send: @escaping HTTPExchange
     ) {
         self.url = url
+        self.variable = variable
         self.limits = limits
         self.time = time
         self.logger = logger
@@ -94,7 +98,7 @@ public actor KeySetCache {
     private func failed(_ reason: String) {
         lastFailure = reason
         logger.warning(
-            "the key set of BETTER_AUTH_JWKS_URL could not be fetched",
+            "the key set of \(variable) could not be fetched",
             metadata: ["reason": "\(reason)", "kept_last_good": "\(held != nil)"])
     }
 }

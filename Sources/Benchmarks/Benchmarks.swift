@@ -8,7 +8,7 @@ struct Benchmarks: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "Benchmarks",
         abstract: "Measures messages per second and memory, as ratios to plain C programs on the same libraries.",
-        subcommands: [Compare.self, Measure.self, Emulate.self], defaultSubcommand: Compare.self)
+        subcommands: [Compare.self, Push.self, Measure.self, Emulate.self], defaultSubcommand: Compare.self)
 }
 
 /// The options that make a workload, on the command line and handed down to processes of our own.

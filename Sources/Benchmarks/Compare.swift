@@ -150,10 +150,10 @@ enum OtherLoad {
     }
 }
 
-private func say(_ text: String) { FileHandle.standardOutput.write(Data("\(text)\n".utf8)) }
+func say(_ text: String) { FileHandle.standardOutput.write(Data("\(text)\n".utf8)) }
 
 /// A line on a terminal that the next one replaces; nothing in a pipe.
-private func progress(_ text: String) {
+func progress(_ text: String) {
     guard isatty(STDERR_FILENO) == 1 else { return }
     FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
 }

@@ -12,6 +12,8 @@ struct GmailAPI: Sendable {
         var pageToken: String?
         /// Only messages dated at or after this (`q=after:`).
         var since: UnixSeconds?
+        /// Only messages dated before this (`q=before:`).
+        var until: UnixSeconds?
         var label: String?
         /// Spam and trash are left out otherwise.
         var includesSpamAndTrash = false
@@ -39,12 +41,19 @@ struct GmailAPI: Sendable {
     func list(_ listing: Listing) async throws -> GmailWire.MessageList {
         var query = "messages?maxResults=\(Self.pageSize)&fields=messages/id,nextPageToken"
         if let token = listing.pageToken { query += "&pageToken=\(MailText.percentEncoded(token))" }
-        // A second earlier: whether `after:` includes its own second is not documented, and dates are checked again.
-        if let since = listing.since { query += "&q=after:\(since - 1)" }
+        if let search = Self.search(listing) { query += "&q=\(search)" }
         if let label = listing.label { query += "&labelIds=\(MailText.percentEncoded(label))" }
         if listing.includesSpamAndTrash { query += "&includeSpamTrash=true" }
         let endpoint = GmailFailure.Endpoint.list(paged: listing.pageToken != nil)
         return try await patiently(endpoint, query, units: configuration.costs.messagesList)
+    }
+
+    /// A second more at either end: whether `after:` and `before:` include their own second is not documented, and dates
+    /// are checked again.
+    private static func search(_ listing: Listing) -> String? {
+        let terms = [listing.since.map { "after:\($0 - 1)" }, listing.until.map { "before:\($0 + 1)" }]
+        let search = terms.compactMap { $0 }.joined(separator: "%20")
+        return search.isEmpty ? nil : search
     }
 
     func history(since start: UInt64, pageToken: String?) async throws -> GmailWire.HistoryPage {

@@ -18,12 +18,18 @@ enum GmailFailure: FailureTable {
         case history(paged: Bool)
         case labels
         case batch
+        case watch(topic: String)
+        /// The end of a watch.
+        case unwatch
     }
 
     /// Gmail's own codes that decide something besides being shown.
     enum Code {
         static let queryRefused = "query_refused"
         static let badRequest = "bad_request"
+        /// The mailbox is watched for another topic.
+        static let watchTaken = "watch_taken"
+        static let watchGone = "watch_gone"
     }
 
     /// What a project's exhausted daily quota is waited for, when the provider says nothing.
@@ -36,6 +42,9 @@ enum GmailFailure: FailureTable {
     /// - Parameter now: wall-clock milliseconds since 1970, for waits given as a date.
     static func failure(of response: HTTPResponse, at endpoint: Endpoint, now: Int64) -> SyncFailure {
         let answer = Answer(response, now: now)
+        if case .watch(let topic) = endpoint, let failure = refusedTopic(answer, response.status, topic) {
+            return failure
+        }
         switch response.status {
         case 400: return badRequest(answer, endpoint)
         case 401:
@@ -71,7 +80,7 @@ extension GmailFailure {
         case .history(paged: false):
             return SyncFailure(.resync, code: "history_refused", "Gmail does not accept the stored history id")
         case .message: return SyncFailure(.skip, code: "message_refused", "Gmail refuses to read this message")
-        case .batch, .labels, .list(paged: false), .profile:
+        case .batch, .labels, .list(paged: false), .profile, .watch, .unwatch:
             return SyncFailure(.stop, code: Code.badRequest, "Gmail does not accept a request for \(endpoint.noun)")
         }
     }
@@ -119,12 +128,48 @@ extension GmailFailure {
         return retry(answer, FailureCode.rateLimited, "Gmail asks to slow down")
     }
 
+    /// What is wrong with the topic of a watch. Before Gmail watches, it publishes a message to the topic, as an account of
+    /// its own; the answer tells of that in words only (forms seen in practice).
+    private static func refusedTopic(_ answer: Answer, _ status: Int, _ topic: String) -> SyncFailure? {
+        if status == 400, answer.says("Only one user push notification client") {
+            return SyncFailure(
+                .stop, code: Code.watchTaken,
+                "the mailbox is watched for another topic of the Google project than \(topic)")
+        }
+        let isAboutTopic = answer.says("PubSub") || answer.says("Pub/Sub") || answer.says("topicName")
+        switch status {
+        case 403 where isAboutTopic || !answer.reasons.isEmpty && answer.reasons.isDisjoint(with: otherRefusals):
+            return SyncFailure(
+                .stop, code: "topic_forbidden",
+                "Gmail may not publish to \(topic); grant roles/pubsub.publisher on it to \(publisher)")
+        case 404 where isAboutTopic:
+            return SyncFailure(
+                .stop, code: "topic_not_found", "\(topic) does not exist; create it, or check GOOGLE_PUBSUB_TOPIC")
+        case 400 where isAboutTopic:
+            return SyncFailure(
+                .stop, code: "topic_refused",
+                "Gmail does not accept \(topic); it must be in the Google project of the OAuth client")
+        default: return nil
+        }
+    }
+
+    /// As whom Gmail publishes.
+    static let publisher = "gmail-api-push@system.gserviceaccount.com"
+
+    /// Reasons of a 403 that have nothing to do with a topic.
+    private static let otherRefusals: Set<String> = [
+        "dailylimitexceeded", "quotaexceeded", "ratelimitexceeded", "userratelimitexceeded", "resource_exhausted",
+        "accessnotconfigured", "service_disabled", "domainpolicy", "insufficientpermissions",
+        "access_token_scope_insufficient",
+    ]
+
     private static func notFound(_ endpoint: Endpoint) -> SyncFailure {
         switch endpoint {
         case .history:
             SyncFailure(.resync, code: "history_expired", "Gmail no longer has the changes since the stored history id")
         case .message: SyncFailure(.skip, code: FailureCode.messageGone, "the message does not exist")
-        case .batch, .labels, .list, .profile:
+        case .unwatch: SyncFailure(.stop, code: Code.watchGone, "the mailbox is not watched")
+        case .batch, .labels, .list, .profile, .watch:
             SyncFailure(.stop, code: "not_found", "Gmail has no \(endpoint.noun) at this address; check GMAIL_API_URL")
         }
     }
@@ -156,6 +201,8 @@ extension GmailFailure.Endpoint {
         case .history: "the history"
         case .labels: "the labels"
         case .batch: "a batch of messages"
+        case .watch: "a watch on the mailbox"
+        case .unwatch: "the end of a watch"
         }
     }
 }

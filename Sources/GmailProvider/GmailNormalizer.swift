@@ -10,6 +10,8 @@ struct GmailNormalizer: Sendable {
     let headers: HeaderSelection
     /// Messages dated earlier are out of scope.
     let since: UnixSeconds?
+    /// Messages dated at or after this are out of scope, too.
+    var until: UnixSeconds?
 
     /// The headers a message is read for, whatever events carry.
     private static let needed = ["From", "To", "Cc", "Bcc", "Subject", "Date"]
@@ -44,6 +46,7 @@ struct GmailNormalizer: Sendable {
         let labels = Self.labels(message.labelIds ?? [])
         let meta = meta(message, id, date, labels, fields)
         let inScope = Self.outOfScopeLabels.isDisjoint(with: labels) && date >= since ?? .min
+            && date < until ?? .max
         return .read(meta, inScope: inScope)
     }
 

@@ -29,10 +29,18 @@ public struct GmailProvider: MailProvider {
     public func session(
         since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget
     ) -> any MailboxSession {
+        GmailSession(api: api(tokens, budget), since: since, logger: logger)
+    }
+
+    /// Nil without ``GmailConfiguration/topic``.
+    public func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)? {
+        configuration.topic.map { GmailPushes(api: api(tokens, budget), topic: $0, logger: logger) }
+    }
+
+    private func api(_ tokens: any AccessTokens, _ budget: any QuotaBudget) -> GmailAPI {
         let calls = ProviderCalls<GmailFailure>(
             policy: configuration.calls, tokens: tokens, budget: budget, time: time, send: send)
-        let api = GmailAPI(configuration: configuration, calls: calls)
-        return GmailSession(api: api, since: since, logger: logger)
+        return GmailAPI(configuration: configuration, calls: calls)
     }
 }
 
@@ -44,6 +52,8 @@ public struct GmailConfiguration: Sendable {
     public var headers = HeaderSelection.standard
     /// `GMAIL_UNIT_COSTS`
     public var costs = GmailUnitCosts()
+    /// `GOOGLE_PUBSUB_TOPIC`: `projects/PROJECT/topics/TOPIC`. Without it changes are not announced.
+    public var topic: String?
     public var reading = GmailReading.batch(partsMax: 50)
     /// How calls are tried.
     public var calls = CallPolicy()
@@ -72,6 +82,8 @@ public struct GmailUnitCosts: Sendable, Hashable {
     public var messagesGet = 20
     public var historyList = 2
     public var labelsList = 1
+    public var watch = 100
+    public var stop = 50
 
     public init() {}
 
@@ -89,7 +101,7 @@ public struct GmailUnitCosts: Sendable, Hashable {
 
     private static let methods: [String: WritableKeyPath<GmailUnitCosts, Int> & Sendable] = [
         "getProfile": \.getProfile, "messages.list": \.messagesList, "messages.get": \.messagesGet,
-        "history.list": \.historyList, "labels.list": \.labelsList,
+        "history.list": \.historyList, "labels.list": \.labelsList, "watch": \.watch, "stop": \.stop,
     ]
 }
 

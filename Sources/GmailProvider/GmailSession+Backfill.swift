@@ -24,7 +24,7 @@ extension GmailSession {
             var current = try await currentPage(&position)
             let unknown = try await fromStore { try await known.unknown(among: current.rest) }
             let reads = Array(unknown.prefix(backfillSize))
-            let outcome = try await readTimed(reads, known)
+            let outcome = try await readTimed(reads, known, with: reader)
             batch.take(outcome, order: reads)
             current.rest = outcome.putOff + unknown.dropFirst(reads.count)
             page = current
@@ -39,7 +39,9 @@ extension GmailSession {
 
     /// Reads the messages of one batch, and makes the next one smaller when this took long: while the quota sets the
     /// pace, live mail waits for the end of a batch.
-    private func readTimed(_ ids: [String], _ known: any KnownMessages) async throws -> ReadOutcome {
+    func readTimed(
+        _ ids: [String], _ known: any KnownMessages, with reader: GmailReader
+    ) async throws -> ReadOutcome {
         let start = api.calls.time.nowMilliseconds()
         let outcome = try await reader.read(ids, known: known)
         let took = Duration.milliseconds(api.calls.time.nowMilliseconds() - start)

@@ -3,11 +3,12 @@ import MailModel
 import ProviderClient
 
 /// Where a listing of the mailbox stands: first the labels that are out of scope, one after the other, then everything
-/// but spam and trash.
+/// but spam and trash; last what is older than `since`, which imports may have brought in.
 struct ListingPosition: Codable, Sendable, Hashable {
     /// Labels still to be listed, the present one first.
     var labels: [String]
     var pageToken: String?
+    var isOlder: Bool?
 
     static let start = ListingPosition(labels: GmailNormalizer.outOfScopeLabels.sorted())
 
@@ -27,6 +28,7 @@ struct ListingPosition: Codable, Sendable, Hashable {
         json.object { json in
             json.field("labels", labels)
             if let pageToken { json.field("pageToken", pageToken) }
+            if let isOlder { json.field("isOlder", isOlder) }
         }
         return Cursor(json.text)
     }
@@ -35,6 +37,7 @@ struct ListingPosition: Codable, Sendable, Hashable {
 extension GmailSession {
     func list(from position: Cursor?) async throws -> MailboxListing {
         var at = try position.map { cursor throws(SyncFailure) in try ListingPosition(cursor) } ?? .start
+        if at.isOlder == true { return try await listOlder(at) }
         let label = at.labels.first
         let list: GmailWire.MessageList
         if let label {
@@ -46,8 +49,20 @@ extension GmailSession {
         let next = try nextToken(list, after: at.pageToken)
         at.pageToken = next
         if next == nil, label != nil { at.labels.removeFirst() }
-        let isLast = next == nil && label == nil
+        var isLast = next == nil && label == nil
+        if isLast, narrowsListings {
+            at.isOlder = true
+            isLast = false
+        }
         return MailboxListing(
             inScope: label == nil ? listed : [], outOfScope: label == nil ? [] : listed, next: isLast ? nil : at.cursor)
+    }
+
+    /// Exists, but would not be received if it were new.
+    private func listOlder(_ at: ListingPosition) async throws -> MailboxListing {
+        var at = at
+        let list = try await api.list(.init(pageToken: at.pageToken, until: since.map { $0 - 1 }))
+        at.pageToken = try nextToken(list, after: at.pageToken)
+        return MailboxListing(outOfScope: ids(of: list), next: at.pageToken == nil ? nil : at.cursor)
     }
 }

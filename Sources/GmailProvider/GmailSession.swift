@@ -9,6 +9,8 @@ import ProviderClient
 actor GmailSession: MailboxSession {
     let api: GmailAPI
     let reader: GmailReader
+    /// How many messages are read at once, whoever wants them.
+    let parallelism: Parallelism
     let since: UnixSeconds?
     let logger: Logger
 
@@ -17,6 +19,8 @@ actor GmailSession: MailboxSession {
     /// The page of the listing that is being read.
     var page: ListedPage?
     var repair: RepairScan?
+    /// Pages of imports' listings, by where the imports stand.
+    var importPages: [HeldImportPage.Place: HeldImportPage] = [:]
     /// Messages read for the next batch of a backfill.
     var backfillSize = GmailSession.readMax
     /// Label ids read in this session; nil before.
@@ -33,8 +37,8 @@ actor GmailSession: MailboxSession {
         self.since = since
         self.logger = logger
         let normalizer = GmailNormalizer(headers: api.configuration.headers, since: since)
-        reader = GmailReader(
-            source: GmailSource(api: api, normalizer: normalizer), parallelism: api.configuration.reading.parallelism)
+        parallelism = api.configuration.reading.parallelism
+        reader = GmailReader(source: GmailSource(api: api, normalizer: normalizer), parallelism: parallelism)
     }
 
     /// Messages fetched for one batch.
@@ -52,7 +56,8 @@ actor GmailSession: MailboxSession {
             startingCursor: GmailCursor(historyID: history).cursor)
     }
 
-    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
+    func read(ids: [String], cursor: Cursor, phase: SyncPhase, anyDate: Bool) async throws -> ChangeBatch {
+        let reader = anyDate ? reader(of: MailSelection()) : reader
         let outcome = try await reader.read(ids.filter(GmailID.isValid), known: nil)
         var batch = ChangeBatch(origin: .incremental, cursor: cursor, phase: phase)
         batch.take(outcome, order: ids)
@@ -101,6 +106,9 @@ actor GmailSession: MailboxSession {
             return try await api.list(listing)
         }
     }
+
+    /// Listings leave out what is older than ``since``.
+    var narrowsListings: Bool { maySearch && since != nil }
 
     /// Starts the listing over.
     ///

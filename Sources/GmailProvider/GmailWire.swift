@@ -64,6 +64,11 @@ enum GmailWire {
         var labels: [Label]?
     }
 
+    struct Watch: Decodable {
+        /// Milliseconds since 1970-01-01 UTC.
+        var expiration: Number?
+    }
+
     struct Failure: Decodable {
         struct Body: Decodable {
             struct Entry: Decodable {

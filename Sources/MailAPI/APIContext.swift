@@ -5,14 +5,13 @@ struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Names the request in answers and in the log.
     let requestID: String
-    /// Cuts the connection the request came on.
-    let closeConnection: @Sendable () -> Void
+    /// What the request came on.
+    let connection: CallerConnection
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         // A log handler need not keep metadata; then the log has no ids, but answers do.
         requestID = source.logger[metadataKey: "hb.request.id"]?.description ?? RequestID().description
-        let channel = source.channel
-        closeConnection = { channel.close(mode: .all, promise: nil) }
+        connection = CallerConnection(source.channel)
     }
 }

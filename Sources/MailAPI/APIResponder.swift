@@ -21,7 +21,8 @@ struct APIResponder: HTTPResponder {
         var response: Response
         var closesConnection = false
         do {
-            response = try await answer(request)
+            if request.asksForUpgrade { try await context.connection.ignoreInput() }
+            response = try await answer(request, context)
         } catch {
             let problem = problem(error, context)
             response = problem.response(requestID: context.requestID)
@@ -30,10 +31,11 @@ struct APIResponder: HTTPResponder {
         if request.method == .head { response = response.createHeadResponse() }
         addHeaders(to: &response, request, context)
         report(request, response, context, milliseconds: time.nowMilliseconds() - startedAtMs)
-        return closesConnection ? closing(response, context) : response
+        let isLast = closesConnection || (request.asksForUpgrade && response.status != .switchingProtocols)
+        return isLast ? closing(response, context) : response
     }
 
-    private func answer(_ request: Request) async throws -> Response {
+    private func answer(_ request: Request, _ context: APIContext) async throws -> Response {
         let path = request.uri.path
         let body = try await bodyReader.read(request, atMost: routes.bodyBytesMax(of: path))
         guard headerBytes(of: request) <= limits.headerBytesMax else {
@@ -43,12 +45,14 @@ struct APIResponder: HTTPResponder {
         }
         if request.method == .options, routes.has(path) { return preflight(request, path) }
         let (route, parameters) = try routes.route(request.method, path)
-        let user = try await gatekeeper.admit(request, to: route.access)
+        let headers = route.takesWebSockets ? WebSocketHandshake.authorized(request.headers) : request.headers
+        let user = try await gatekeeper.admit(headers, to: route.access)
         let query = request.uri.queryParameters.map { (name: String($0.key), value: String($0.value)) }
         return try await route.handle(
             Route.Call(
-                user: user, query: query, parameters: parameters, contentType: request.headers[.contentType],
-                bearer: gatekeeper.bearer(request), body: body))
+                user: user?.id, tokenExpiresAt: user?.expiresAt, query: query, rawQuery: request.uri.query ?? "",
+                parameters: parameters, contentType: request.headers[.contentType], bearer: gatekeeper.bearer(headers),
+                headers: headers, connection: context.connection, body: body))
     }
 
     private func preflight(_ request: Request, _ path: String) -> Response {
@@ -88,7 +92,7 @@ struct APIResponder: HTTPResponder {
             try await body.write(writer)
             // Shutting down is no reason to cut it without the wait, but no reason to wait either.
             try? await time.sleep(for: limits.linger)
-            context.closeConnection()
+            context.connection.close()
         }
         closing.headers[.connection] = "close"
         return closing
@@ -142,4 +146,9 @@ struct APIResponder: HTTPResponder {
 
 extension HTTPFields {
     fileprivate static let requestID = Element.Name("X-Request-Id")
+}
+
+extension Request {
+    /// What follows on such a connection is not read as HTTP, so nothing but this request can be answered on it.
+    fileprivate var asksForUpgrade: Bool { headers[.upgrade] != nil || method == .connect }
 }

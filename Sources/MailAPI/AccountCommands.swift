@@ -91,6 +91,11 @@ public struct AccountReport: Sendable, Hashable {
     public var waitingFor: String?
     /// The time a backfill still needs, when it can be told.
     public var etaSeconds: Int64?
+    public var pushes = Pushes()
+    /// Between two passes that nobody asks for; nil: only when somebody asks.
+    public var intervalSeconds: Int64?
+    /// How often the user wants it to be polled; nil: as the service does by itself.
+    public var schedule: AccountSchedule?
 
     public init(
         key: AccountKey, status: AccountStatus, isRunning: Bool, phase: SyncPhase, listed: Int = 0, stored: Int = 0,
@@ -213,6 +218,7 @@ public struct ServiceReport: Sendable, Hashable {
     public var uptimeSeconds: Int64
     public var stream: Stream
     public var accounts: [AccountStatus: Int]
+    public var pushes: [PushGroup: Int] = [:]
     /// Over all users.
     public var outboxDepth: Int
     public var oldestUnpublishedSeconds: Int64?
@@ -237,6 +243,7 @@ public struct ServiceReport: Sendable, Hashable {
 
     public init(
         version: String, uptimeSeconds: Int64, stream: Stream, accounts: [AccountStatus: Int] = [:],
+        pushes: [PushGroup: Int] = [:],
         outboxDepth: Int = 0, oldestUnpublishedSeconds: Int64? = nil, publishLatency: Latency? = nil,
         errors: [ErrorCount] = [], tokenRefreshes: Int = 0, tokenRefreshFailures: Int = 0, gaps: Int = 0,
         givenUp: Int = 0, missing: Int = 0, neverVerified: Int = 0, oldestVerificationSeconds: Int64? = nil,
@@ -246,6 +253,7 @@ public struct ServiceReport: Sendable, Hashable {
         self.uptimeSeconds = uptimeSeconds
         self.stream = stream
         self.accounts = accounts
+        self.pushes = pushes
         self.outboxDepth = outboxDepth
         self.oldestUnpublishedSeconds = oldestUnpublishedSeconds
         self.publishLatency = publishLatency

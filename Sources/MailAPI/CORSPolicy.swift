@@ -9,6 +9,8 @@ struct CORSPolicy: Sendable {
 
     init(origins: [String]) { self.origins = Set(origins) }
 
+    func allows(_ origin: String) -> Bool { origins.contains(origin) }
+
     /// What to add to an answer under `/mail/`.
     func headers(for request: Request) -> HTTPFields {
         guard let origin = request.headers[.origin], origins.contains(origin) else { return [.vary: "Origin"] }
@@ -22,7 +24,8 @@ struct CORSPolicy: Sendable {
     func preflightHeaders(for request: Request, methods: String) -> HTTPFields {
         guard let origin = request.headers[.origin], origins.contains(origin) else { return [:] }
         return [
-            .accessControlAllowMethods: methods, .accessControlAllowHeaders: "Authorization, Content-Type",
+            .accessControlAllowMethods: methods,
+            .accessControlAllowHeaders: "Authorization, Content-Type, Last-Event-ID",
             .accessControlMaxAge: String(Self.preflightSecondsMax),
         ]
     }

@@ -28,13 +28,21 @@ public struct EventQuery: Sendable, Hashable {
 
 /// Some of a user's events, in order.
 public struct EventPage: Sendable, Hashable {
-    /// Each as it is published.
-    public var payloads: [[UInt8]] = []
+    /// One event.
+    public struct Entry: Sendable, Hashable {
+        public var seq: Int64
+        /// ``MailEvent/type``.
+        public var type: String
+        /// As it is published.
+        public var payload: [UInt8]
+    }
+
+    public var entries: [Entry] = []
     /// Where to go on: the number of the last event that was looked at.
     public var next: Int64
 }
 
-/// A user's own events, read from the event log, for `GET /mail/events`.
+/// A user's own events, read from the event log, for `GET /mail/events` and `GET /mail/live`.
 public final class EventFeed: Sendable {
     /// Events read from a store at once; each is up to half a megabyte.
     static let chunkEvents = 50
@@ -47,7 +55,9 @@ public final class EventFeed: Sendable {
 
     private let stores: UserStores
     private let time: any TimeSource
-    private let waiting = Mutex<[UserID: [ObjectIdentifier: WakeSignal]]>([:])
+    private let waiting = Mutex(Waiters())
+    /// Those of live streams, which have a limit of their own.
+    private let following = Mutex(Waiters())
 
     public init(stores: UserStores, time: any TimeSource) {
         self.stores = stores
@@ -56,7 +66,18 @@ public final class EventFeed: Sendable {
 
     /// The user's store committed something. Wakes whoever waits for it; never blocks.
     public func committed(_ user: UserID) {
-        for signal in waiting.withLock({ Array($0[user, default: [:]].values) }) { signal.raise() }
+        let signals = waiting.withLock { $0.of(user) } + following.withLock { $0.of(user) }
+        for signal in signals { signal.raise() }
+    }
+
+    /// The signal is raised at every commit of the user's store, until ``unfollow(_:_:)``.
+    func follow(_ user: UserID, _ signal: WakeSignal) { following.withLock { $0.add(signal, of: user) } }
+
+    func unfollow(_ user: UserID, _ signal: WakeSignal) { following.withLock { $0.remove(signal, of: user) } }
+
+    /// The number of the user's last event; 0 when there is none.
+    func end(of user: UserID) async throws -> Int64 {
+        try await stores.useExisting(user) { store in try await store.read { try $0.dispatch().lastSeq } } ?? 0
     }
 
     /// The next events. An answer is empty when the wait is over, or the task is cancelled.
@@ -71,30 +92,31 @@ public final class EventFeed: Sendable {
         while true {
             let page = try await read(user, query)
             let leftMs = deadlineMs - time.nowMilliseconds()
-            guard page.payloads.isEmpty, page.next == query.after, leftMs > 0, !Task.isCancelled else { return page }
+            guard page.entries.isEmpty, page.next == query.after, leftMs > 0, !Task.isCancelled else { return page }
             await signal.wait(atMost: .milliseconds(leftMs), time: time)
             if Task.isCancelled { return page }
         }
     }
 
     /// How many requests wait.
-    var waitingCount: Int { waiting.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+    var waitingCount: Int { waiting.withLock { $0.count } }
 
-    private func read(_ user: UserID, _ query: EventQuery) async throws -> EventPage {
+    /// The events there are now, without waiting.
+    func read(_ user: UserID, _ query: EventQuery) async throws -> EventPage {
         var page = EventPage(next: query.after)
         var (bytes, scanned) = (0, 0)
-        while page.payloads.count < query.limit, scanned < Self.scannedMax {
-            let wanted = query.isFiltered ? Self.chunkEvents : min(Self.chunkEvents, query.limit - page.payloads.count)
+        while page.entries.count < query.limit, scanned < Self.scannedMax {
+            let wanted = query.isFiltered ? Self.chunkEvents : min(Self.chunkEvents, query.limit - page.entries.count)
             let events = try await events(of: user, after: page.next, limit: wanted)
             for event in events {
                 if query.wants(event) {
                     let payload = event.payload()
-                    guard page.payloads.isEmpty || bytes + payload.count <= Self.pageBytesMax else { return page }
-                    page.payloads.append(payload)
+                    guard page.entries.isEmpty || bytes + payload.count <= Self.pageBytesMax else { return page }
+                    page.entries.append(.init(seq: event.seq, type: event.type, payload: payload))
                     bytes += payload.count
                 }
                 page.next = event.seq
-                if page.payloads.count == query.limit { return page }
+                if page.entries.count == query.limit { return page }
             }
             scanned += events.count
             if events.count < wanted { return page }
@@ -112,19 +134,32 @@ public final class EventFeed: Sendable {
     private func register(_ user: UserID) throws -> WakeSignal {
         let signal = WakeSignal()
         let fits = waiting.withLock { waiting in
-            guard waiting[user, default: [:]].count < Self.waitingPerUserMax else { return false }
-            waiting[user, default: [:]][ObjectIdentifier(signal)] = signal
+            guard waiting.of(user).count < Self.waitingPerUserMax else { return false }
+            waiting.add(signal, of: user)
             return true
         }
         guard fits else { throw APIProblem.tooManyWaiting }
         return signal
     }
 
-    private func unregister(_ signal: WakeSignal, of user: UserID) {
-        waiting.withLock { waiting in
-            waiting[user]?[ObjectIdentifier(signal)] = nil
-            if waiting[user]?.isEmpty == true { waiting[user] = nil }
-        }
+    private func unregister(_ signal: WakeSignal, of user: UserID) { waiting.withLock { $0.remove(signal, of: user) } }
+}
+
+/// Signals by user.
+private struct Waiters: Sendable {
+    private var signals: [UserID: [ObjectIdentifier: WakeSignal]] = [:]
+
+    var count: Int { signals.values.reduce(0) { $0 + $1.count } }
+
+    func of(_ user: UserID) -> [WakeSignal] { Array(signals[user, default: [:]].values) }
+
+    mutating func add(_ signal: WakeSignal, of user: UserID) {
+        signals[user, default: [:]][ObjectIdentifier(signal)] = signal
+    }
+
+    mutating func remove(_ signal: WakeSignal, of user: UserID) {
+        signals[user]?[ObjectIdentifier(signal)] = nil
+        if signals[user]?.isEmpty == true { signals[user] = nil }
     }
 }
 

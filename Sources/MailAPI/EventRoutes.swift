@@ -14,12 +14,14 @@ struct EventRoutes: Sendable {
 
     @Sendable private func events(_ user: UserID, _ call: Route.Call) async throws -> Response {
         let query = try EventQuery(call.query)
-        // A request that waits is answered at once when the service ends.
-        let page = try await cancelWhenGracefulShutdown { [feed] in try await feed.page(of: user, query) }
+        // A request that waits is answered at once when the service ends or the client has left.
+        let page = try await cancelWhenGracefulShutdown { [feed] in
+            try await call.connection.untilDeparture { try await feed.page(of: user, query) }
+        }
         var lines = ByteBuffer()
-        lines.reserveCapacity(page.payloads.reduce(0) { $0 + $1.count + 1 })
-        for payload in page.payloads {
-            lines.writeBytes(payload)
+        lines.reserveCapacity(page.entries.reduce(0) { $0 + $1.payload.count + 1 })
+        for entry in page.entries {
+            lines.writeBytes(entry.payload)
             lines.writeString("\n")
         }
         var headers: HTTPFields = [.contentType: "application/x-ndjson"]
@@ -43,7 +45,7 @@ extension EventQuery {
         }
     }
 
-    private mutating func take(_ name: String, _ value: String) throws(APIProblem) {
+    mutating func take(_ name: String, _ value: String) throws(APIProblem) {
         switch name {
         case "after": after = try Self.number(name, value, in: 0...Int64.max)
         case "limit": limit = Int(try Self.number(name, value, in: 1...Int64(EventRoutes.limitMax)))

@@ -7,16 +7,19 @@ import Synchronization
 final class Gatekeeper: Sendable {
     static let userRealm = "mailsync"
     static let operatorRealm = "mailsync operator"
+    static let cronRealm = "mailsync cron"
 
     private let verifier: JWTVerifier
     private let operatorToken: OperatorToken
+    private let cronSecret: BearerSecret?
     private let time: any TimeSource
     private let limiter: Mutex<RateLimiter>
 
     init(
-        verifier: JWTVerifier, operatorToken: OperatorToken, limits: MailAPIConfiguration.Limits,
+        verifier: JWTVerifier, operatorToken: OperatorToken, cronSecret: Secret?, limits: MailAPIConfiguration.Limits,
         time: any TimeSource
     ) {
+        self.cronSecret = cronSecret.map(BearerSecret.init)
         self.verifier = verifier
         self.operatorToken = operatorToken
         self.time = time
@@ -25,40 +28,54 @@ final class Gatekeeper: Sendable {
                 perSecond: limits.requestsPerSecond, burst: limits.requestBurst, usersMax: limits.ratedUsersMax))
     }
 
-    /// - Returns: the user; nil for the operator and for what anyone may call.
+    /// - Returns: the user; nil for all others.
     /// - Throws: ``APIProblem`` 401, 429, 503.
-    func admit(_ request: Request, to access: Route.Access) async throws(APIProblem) -> UserID? {
+    func admit(_ headers: HTTPFields, to access: Route.Access) async throws(APIProblem) -> AuthenticatedUser? {
         switch access {
         case .anyone: return nil
         case .operator:
-            try checkOperator(request)
+            try checkOperator(headers)
             return nil
-        case .user: return try await admitUser(request)
+        case .user: return try await admitUser(headers)
         case .userOrOperator:
-            if let token = bearerToken(request), operatorToken.matches(token) { return nil }
-            return try await admitUser(request)
+            if let token = bearerToken(headers), operatorToken.matches(token) { return nil }
+            return try await admitUser(headers)
+        case .cron:
+            try checkCron(headers)
+            return nil
         }
     }
 
-    private func checkOperator(_ request: Request) throws(APIProblem) {
-        let token = bearerToken(request)
+    private func checkCron(_ headers: HTTPFields) throws(APIProblem) {
+        guard let cronSecret else {
+            throw .unavailable(
+                "cron-not-configured", "the operator must set CRON_SECRET for this", retryAfterSeconds: nil)
+        }
+        let token = bearerToken(headers)
+        if let token, cronSecret.matches(token) { return }
+        throw .unauthorized(
+            "send 'Authorization: Bearer' with CRON_SECRET", realm: Self.cronRealm, hadToken: token != nil)
+    }
+
+    private func checkOperator(_ headers: HTTPFields) throws(APIProblem) {
+        let token = bearerToken(headers)
         if let token, operatorToken.matches(token) { return }
         let detail = "send 'Authorization: Bearer' with the token of OPERATOR_TOKEN or DATA_DIR/operator.token"
         throw .unauthorized(detail, realm: Self.operatorRealm, hadToken: token != nil)
     }
 
-    private func admitUser(_ request: Request) async throws(APIProblem) -> UserID {
-        guard let token = bearerToken(request) else {
+    private func admitUser(_ headers: HTTPFields) async throws(APIProblem) -> AuthenticatedUser {
+        guard let token = bearerToken(headers) else {
             let detail = "send 'Authorization: Bearer' with a token from the sign-in service (GET /api/auth/token)"
             throw .unauthorized(detail, realm: Self.userRealm, hadToken: false)
         }
-        let user: UserID
+        let user: AuthenticatedUser
         do {
-            user = try await verifier.verify(token).id
+            user = try await verifier.verify(token)
         } catch {
             throw Self.problem(error)
         }
-        try checkRate(user)
+        try checkRate(user.id)
         return user
     }
 
@@ -82,10 +99,10 @@ final class Gatekeeper: Sendable {
     }
 
     /// What the caller authorizes itself with, unchecked.
-    func bearer(_ request: Request) -> Secret? { bearerToken(request).map(Secret.init) }
+    func bearer(_ headers: HTTPFields) -> Secret? { bearerToken(headers).map(Secret.init) }
 
-    private func bearerToken(_ request: Request) -> String? {
-        guard let value = request.headers[.authorization] else { return nil }
+    private func bearerToken(_ headers: HTTPFields) -> String? {
+        guard let value = headers[.authorization] else { return nil }
         let parts = value.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         return String(parts[1].drop { $0 == " " })

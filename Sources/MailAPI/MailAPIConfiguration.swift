@@ -29,6 +29,8 @@ public struct MailAPIConfiguration: Sendable {
         public var requestBurst = 20.0
         /// Users whose rate is remembered.
         public var ratedUsersMax = 50_000
+        /// Live streams.
+        public var live = LiveLimits()
 
         public init() {}
     }

@@ -11,28 +11,47 @@ public final class MailAPIServer: Service {
     private let responder: APIResponder
     private let logger: Logger
     private let bound = BoundPort()
+    /// The live streams there are, for tests.
+    let streams: LiveStreams
     private static let decodedHeaderFactor = 8
     private static let headerFieldsMax = 4096
 
     /// - Parameters:
+    ///   - schedules: takes how often users want their accounts to be polled.
+    ///   - cron: syncing driven from outside.
     ///   - events: reads users' events for them.
+    ///   - live: what live streams show besides events and accounts.
     ///   - jobs: takes what users ask for.
     ///   - verifier: decides whose a user's token is.
+    ///   - pushes: what takes providers' pushes; without it they are answered 503.
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
-        configuration: MailAPIConfiguration, commands: any AccountCommands, events: EventFeed, jobs: JobDesk,
-        verifier: JWTVerifier, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource,
+        configuration: MailAPIConfiguration, commands: any AccountCommands, schedules: any ScheduleCommands,
+        cron: CronEndpoint, events: EventFeed, live: LiveSources = .init(), jobs: JobDesk, verifier: JWTVerifier,
+        pushes: PushWebhooks? = nil, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource,
         logger: Logger
     ) {
         let limits = configuration.limits
         let mail = MailRoutes(
             commands: commands, missingCredentials: configuration.missingCredentials, time: time)
+        let cors = CORSPolicy(origins: configuration.corsOrigins)
+        streams = LiveStreams(limits: limits.live, commands: commands, sources: live, metrics: metrics, time: time)
+        let liveRoutes = LiveRoutes(feed: events, streams: streams, cors: cors, time: time, logger: logger)
         responder = APIResponder(
             routes: RouteTable(
-                mail.all + EventRoutes(feed: events).all + JobRoutes(desk: jobs).all
-                    + OperatorRoutes(commands: commands, metrics: metrics).all),
-            gatekeeper: Gatekeeper(verifier: verifier, operatorToken: operatorToken, limits: limits, time: time),
-            cors: CORSPolicy(origins: configuration.corsOrigins), limits: limits,
+                [
+                    mail.all,
+                    EventRoutes(feed: events).all,
+                    liveRoutes.all,
+                    OperatorRoutes(commands: commands, metrics: metrics).all,
+                    WebhookRoutes(pushes: pushes, metrics: metrics).all,
+                    ScheduleRoutes(commands: commands, schedules: schedules).all,
+                    CronRoutes(endpoint: cron, time: time).all,
+                    JobRoutes(desk: jobs).all,
+                ].flatMap { $0 }),
+            gatekeeper: Gatekeeper(
+                verifier: verifier, operatorToken: operatorToken, cronSecret: cron.secret, limits: limits, time: time),
+            cors: cors, limits: limits,
             bodyReader: RequestBodyReader(timeout: limits.bodyTimeout, time: time),
             metrics: metrics, time: time)
         self.configuration = configuration
@@ -53,7 +72,7 @@ public final class MailAPIServer: Service {
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    idleTimeout: .seconds(limits.idleSeconds),
+                    additionalChannelHandlers: [DepartureWatch()], idleTimeout: .seconds(limits.idleSeconds),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: decodedMax, maxHeaderListSize: decodedMax,
                         maxHeaderFieldCount: Self.headerFieldsMax))),

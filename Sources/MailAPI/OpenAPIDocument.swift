@@ -1,7 +1,10 @@
 /// The API's description for tools (OpenAPI 3.1), served as `GET /openapi.json`. Tests hold it against the routes and
 /// against real answers.
 enum OpenAPIDocument {
-    static let text = opening + events + verify + jobs + paths + componentsOpening + verifySchemas + jobSchemas + components
+    static let text =
+        opening + events + live + verify + webhooks + microsoftWebhook + schedule + cron + jobs + paths
+        + componentsOpening + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + scheduleSchemas
+        + cronSchemas + jobSchemas + components + responses
 
     // swift-format-ignore
     private static let opening = #"""
@@ -111,6 +114,7 @@ enum OpenAPIDocument {
             "/mail/disconnect": {
               "post": {
                 "operationId": "disconnect",
+                "x-destructive": true,
                 "summary": "Stop keeping a mailbox in step and delete its tokens",
                 "security": [{"user": []}],
                 "requestBody": {
@@ -157,7 +161,10 @@ enum OpenAPIDocument {
                   },
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "500": {"$ref": "#/components/responses/InternalError"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -173,7 +180,10 @@ enum OpenAPIDocument {
                   },
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "500": {"$ref": "#/components/responses/InternalError"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -186,7 +196,10 @@ enum OpenAPIDocument {
                   "200": {
                     "description": "It is.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Probe"}}}
-                  }
+                  },
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -200,7 +213,10 @@ enum OpenAPIDocument {
                     "description": "They are.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Probe"}}}
                   },
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             },
@@ -214,7 +230,10 @@ enum OpenAPIDocument {
                     "description": "An OpenAPI 3.1 document.",
                     "content": {"application/json": {"schema": {"type": "object"}}}
                   },
-                  "401": {"$ref": "#/components/responses/Unauthorized"}
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "408": {"$ref": "#/components/responses/RequestTimeout"},
+                  "413": {"$ref": "#/components/responses/BodyTooLarge"},
+                  "431": {"$ref": "#/components/responses/HeadersTooLarge"}
                 }
               }
             }
@@ -236,7 +255,14 @@ enum OpenAPIDocument {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "OPERATOR_TOKEN, or the token in DATA_DIR/operator.token."
-              }
+              },
+              "googlePush": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "The OpenID Connect token that Google's Pub/Sub signs."
+              },
+              "cron": {"type": "http", "scheme": "bearer", "description": "CRON_SECRET."}
             },
             "schemas": {
 
@@ -369,7 +395,8 @@ enum OpenAPIDocument {
                   "retry_count",
                   "next_attempt_at",
                   "waiting_for",
-                  "eta_s"
+                  "eta_s", "pushes", "pushes_until", "push_error",
+                  "interval_s"
                 ],
                 "properties": {
                   "provider": {"$ref": "#/components/schemas/Provider"},
@@ -412,6 +439,13 @@ enum OpenAPIDocument {
                   "eta_s": {
                     "type": ["integer", "null"],
                     "description": "Seconds the first reading of the mailbox still needs."
+                  },
+                  "pushes": {"type": "string", "enum": ["off", "pending", "healthy", "lapsed", "silent"]},
+                  "pushes_until": {"type": ["integer", "null"], "description": "Unix seconds at which the grant ends."},
+                  "push_error": {"type": ["string", "null"], "description": "Why the provider announces nothing."},
+                  "interval_s": {
+                    "type": ["integer", "null"],
+                    "description": "Seconds between two passes that nobody asks for; null: only when somebody asks."
                   }
                 }
               },
@@ -421,7 +455,7 @@ enum OpenAPIDocument {
                   "version",
                   "uptime_s",
                   "nats",
-                  "accounts",
+                  "accounts", "pushes",
                   "outbox_depth",
                   "oldest_unpublished_s",
                   "publish_latency_ms",
@@ -454,6 +488,7 @@ enum OpenAPIDocument {
                     "additionalProperties": {"type": "integer"},
                     "description": "How many accounts have each status."
                   },
+                  "pushes": {"type": "object", "additionalProperties": {"type": "integer"}},
                   "outbox_depth": {"type": "integer"},
                   "oldest_unpublished_s": {"type": ["integer", "null"]},
                   "publish_latency_ms": {
@@ -531,58 +566,6 @@ enum OpenAPIDocument {
                 }
               }
             },
-            "responses": {
-              "Malformed": {
-                "description": "The request or its JSON cannot be read.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "Unauthorized": {
-                "description": "No token, or not a valid one.",
-                "headers": {"WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "NotFound": {
-                "description": "No such account is connected.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "RequestTimeout": {
-                "description": "The body did not arrive in time.",
-                "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "BodyTooLarge": {
-                "description": "The body is larger than 64 KiB.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "WrongMediaType": {
-                "description": "The body is not declared as JSON.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "InvalidField": {
-                "description": "A field is missing, mistyped, empty or has an unknown value; 'field' names it.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "RateLimited": {
-                "description": "More requests than this user may make.",
-                "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "HeadersTooLarge": {
-                "description": "The headers are larger than 32 KiB.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "InternalError": {
-                "description": "Something went wrong in the service.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "Unavailable": {
-                "description": "The service cannot do this now, or is not configured for it.",
-                "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              }
-            }
-          }
-        }
 
         """#
 }

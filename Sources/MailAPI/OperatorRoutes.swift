@@ -49,6 +49,10 @@ struct OperatorRoutes: Sendable {
         for status in AccountStatus.allCases {
             gauge("mailsync_accounts", [("status", status.apiName)]).record(report.accounts[status] ?? 0)
         }
+        for group in ServiceReport.PushGroup.all {
+            let labels = [("provider", group.provider.apiName), ("health", group.health.rawValue)]
+            gauge("mailsync_push_accounts", labels).record(report.pushes[group] ?? 0)
+        }
         for state in JobState.allCases { gauge("mailsync_jobs", [("state", state.rawValue)]).record(report.jobs[state]) }
         gauge("mailsync_uptime_seconds").record(report.uptimeSeconds)
         gauge("mailsync_nats_connected").record(report.stream.connected ? 1 : 0)

@@ -35,6 +35,22 @@ struct RequestFields {
         return number
     }
 
+    /// nil when it is missing or null.
+    func optionalInteger(_ name: String, in range: ClosedRange<Int64>) throws -> Int64? {
+        let bounds = "must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+        guard let number = try value(Int64.self, name, bounds) else { return nil }
+        guard range.contains(number) else { throw APIProblem.field(name, bounds) }
+        return number
+    }
+
+    /// Numbers by name; empty when it is missing or null.
+    func optionalIntegers(_ name: String, in range: ClosedRange<Int64>) throws -> [String: Int64] {
+        let bounds = "must have whole numbers from \(range.lowerBound) to \(range.upperBound)"
+        let numbers = try value([String: Int64].self, name, bounds) ?? [:]
+        guard numbers.values.allSatisfy(range.contains) else { throw APIProblem.field(name, bounds) }
+        return numbers
+    }
+
     func optionalBool(_ name: String) throws -> Bool? { try value(Bool.self, name, "must be true or false") }
 
     private func value<V: Decodable>(_ type: V.Type, _ name: String, _ expectation: String) throws -> V? {

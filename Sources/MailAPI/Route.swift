@@ -11,19 +11,28 @@ struct Route: Sendable {
         case `operator`
         /// Either of them.
         case userOrOperator
+        /// Who drives syncing from outside, with `CRON_SECRET`.
+        case cron
     }
 
     /// What a handler needs to know of a request.
     struct Call: Sendable {
         /// nil unless the access is `user`.
         var user: UserID?
+        /// When the user's token expires.
+        var tokenExpiresAt: UnixSeconds?
         /// The parameters of the URL's query, decoded, in order.
         var query: [(name: String, value: String)] = []
+        /// The URL's query as it came, without the question mark.
+        var rawQuery = ""
         /// The parameters of the path, decoded, by name.
         var parameters: [String: String] = [:]
         var contentType: String?
         /// The credential of `Authorization: Bearer`, for operations that check their callers themselves.
         var bearer: Secret?
+        var headers: HTTPFields = [:]
+        /// What the request came on.
+        var connection = CallerConnection.none
         var body: [UInt8]
     }
 
@@ -38,6 +47,8 @@ struct Route: Sendable {
     let access: Access
     /// A longer body is answered 413, in bytes.
     var bodyBytesMax = Route.bodyBytesStandard
+    /// Whether a request may ask to go on as a WebSocket.
+    var takesWebSockets = false
     let handle: @Sendable (Call) async throws -> Response
 
     /// A user's operation.

@@ -43,6 +43,8 @@ extension JSONText {
         field("next_attempt_at", report.nextAttemptAt)
         field("waiting_for", report.waitingFor)
         field("eta_s", report.etaSeconds)
+        pushes(report.pushes)
+        field("interval_s", report.intervalSeconds)
     }
 
     /// `GET /status`.
@@ -55,6 +57,7 @@ extension JSONText {
         object { json in
             for status in AccountStatus.allCases { json.field(status.apiName, report.accounts[status] ?? 0) }
         }
+        pushes(report.pushes)
         field("outbox_depth", report.outboxDepth)
         field("oldest_unpublished_s", report.oldestUnpublishedSeconds)
         key("publish_latency_ms")

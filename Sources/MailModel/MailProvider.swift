@@ -92,9 +92,13 @@ public protocol MailProvider: Sendable {
     func session(since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget) -> any MailboxSession
     /// The announcements of one mailbox's changes; nil when the operator's settings do not have them. Does no I/O.
     func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)?
+    /// How often the folders of its mailboxes are asked; nil where mailboxes have no folders.
+    var folderSchedule: FolderSchedule? { get }
 }
 
 extension MailProvider {
+    public var folderSchedule: FolderSchedule? { nil }
+
     public func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)? { nil }
 }
 
@@ -107,6 +111,11 @@ public protocol MailboxSession: Sendable {
     func profile() async throws -> MailboxProfile
     /// What changed since the cursor. Throws `resync` when the cursor is too old.
     func changes(since cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch
+    /// Like ``changes(since:known:)``, but only of the folders that are due. For passes that nobody asked for; where mailboxes
+    /// have no folders it is the same.
+    func dueChanges(
+        since cursor: Cursor, known: any KnownMessages, schedule: FolderSchedule
+    ) async throws -> ChangeBatch
     /// The next messages of the mailbox's content, newest first. The batch's phase is `live` when it was the last.
     /// Not called when the cursor's phase is `live`.
     func backfill(from cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch
@@ -115,12 +124,46 @@ public protocol MailboxSession: Sendable {
     func repair(from cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch
     /// Reads single messages again (the gap ledger's retries). The cursor is returned unchanged; a message that
     /// still cannot be read is in `gaps`, one that no longer exists in `vanished`.
-    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch
+    ///
+    /// - Parameter anyDate: also messages dated before the session's `since` are in scope: an import wanted them.
+    func read(ids: [String], cursor: Cursor, phase: SyncPhase, anyDate: Bool) async throws -> ChangeBatch
     /// One page of what the mailbox holds now: ids only, at the provider's cheapest, each message at least once. Moves no
     /// cursor. For comparing with the store, and for learning what a lost store knew.
     ///
     /// - Parameter position: where the page before ended; nil for the first.
     func list(from position: Cursor?) async throws -> MailboxListing
+    /// The next messages of a selection that the store does not know, newest first, 100 at most; what is known costs
+    /// no quota beyond the listing. The session's `since` does not apply. The account's cursor is returned unchanged.
+    ///
+    /// A place in a listing that the provider no longer knows is found again by listing anew: whoever calls need not care.
+    ///
+    /// - Parameters:
+    ///   - position: where the call before ended; nil for the first.
+    ///   - cursor: the account's, for what the adapter keeps there.
+    /// - Throws: ``SyncFailure``; `skip`, with a code of ``SelectionRefusal``, when the selection is impossible.
+    func fetch(
+        _ selection: MailSelection, from position: Cursor?, cursor: Cursor, phase: SyncPhase, known: any KnownMessages
+    ) async throws -> ImportBatch
+    /// One page of what a selection holds: ids only, at the provider's cheapest, for counting. Moves no cursor.
+    ///
+    /// - Parameter position: where the page before ended; nil for the first.
+    /// - Throws: as ``fetch(_:from:cursor:phase:known:)``; `restartListing` when the place is no longer known.
+    func scan(_ selection: MailSelection, from position: Cursor?) async throws -> SelectionPage
+}
+
+extension MailboxSession {
+    /// Reads single messages again, within the session's `since`.
+    public func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
+        try await read(ids: ids, cursor: cursor, phase: phase, anyDate: false)
+    }
+}
+
+extension MailboxSession {
+    public func dueChanges(
+        since cursor: Cursor, known: any KnownMessages, schedule: FolderSchedule
+    ) async throws -> ChangeBatch {
+        try await changes(since: cursor, known: known)
+    }
 }
 
 /// One page of what a mailbox holds.

@@ -38,6 +38,7 @@ struct AccountErasing {
         try db.run("DELETE FROM email_received_events WHERE \(Self.ofAccount)", key.columns)
         try db.run("DELETE FROM email_change_events WHERE \(Self.ofAccount)", key.columns)
         try db.run("DELETE FROM account_events WHERE \(Self.ofAccount) AND \(Self.isNoErasure)", key.columns)
+        try db.run("DELETE FROM imports WHERE \(Self.ofAccount)", key.columns)
         let row = try db.row("SELECT account_id FROM provider_sync_state WHERE \(Self.ofAccount)", key.columns)
         guard let id = try row?.integer(0) else { return }
         try db.run("DELETE FROM outbox WHERE account_id = ?", [id.databaseValue])

@@ -10,7 +10,7 @@ enum Schema {
 
     /// One script per version, applied in order; `PRAGMA user_version` counts the applied ones. Forward only and
     /// additive: a script that was released never changes.
-    static let migrations = [version1, version2, version3]
+    static let migrations = [version1, version2, version3, version4]
 
     static var currentVersion: Int { migrations.count }
 

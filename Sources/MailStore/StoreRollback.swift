@@ -24,6 +24,7 @@ struct StoreRollback {
         try db.run("DELETE FROM outbox", [])
         for account in touched { try resume(account) }
         try db.run("UPDATE provider_sync_state SET outbox_depth = 0", [])
+        try ImportRollback(db: db).run(after: publishedSeq)
         let end = try lastSeq()
         try db.run("DELETE FROM erased_sequences WHERE first_seq > ?", [end.databaseValue])
         try db.run(

@@ -27,6 +27,9 @@ public final class Budgets: Sendable {
         project = Mutex(TokenBucket(perMinute: limits.projectPerMinute, at: time.nowMilliseconds()))
     }
 
+    /// Units that an account may spend in a minute.
+    var accountPerMinute: Int { limits.accountPerMinute }
+
     /// The account's budget; the same object for as long as it is not dropped, whatever is connected again.
     func budget(for account: AccountKey) -> AccountBudget {
         accounts.withLock { accounts in

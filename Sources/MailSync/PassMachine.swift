@@ -3,11 +3,12 @@ import MailModel
 /// What a pass does next, decided from what happened so far. A value: events in, steps out, time as an input.
 ///
 /// ```
-/// checkMailbox ─> changes* ─> retryGaps* ─┬─(live)──────────────────────────> done
-///                    ^  │resync           └─(not live)─> backfill ─┬─> done (last changes after the end)
-///                    │  └─> repair* ──┘                    ^       │
-///                    └──────── live mail is due ───────────┴───────┘
+/// checkMailbox ─> changes* ─> retryGaps* ─┬─(live, no import)───────────────> done
+///                    ^  │resync           └─> backfill, importing ─┬─> done (last changes after the backfill's end)
+///                    │  └─> repair* ──┘              ^             │
+///                    └──────── live mail is due ─────┴─────────────┘
 /// ```
+/// A backfill and imports take turns.
 struct PassMachine: Sendable {
     enum Step: Sendable, Hashable {
         /// Read the profile: is it the mailbox we know, and where to start.
@@ -16,16 +17,26 @@ struct PassMachine: Sendable {
         case repair
         case retryGaps
         case backfill
+        /// Read the next messages of one of the account's imports.
+        case importing
         case done
+
+        /// It goes on for long, and gives way to others.
+        var isLong: Bool { self == .backfill || self == .importing }
+        /// It may add many events at once.
+        var adds: Bool { isLong || self == .repair }
     }
 
-    /// During a backfill, changes are asked for at least this often, in milliseconds.
+    /// During a backfill or an import, changes are asked for at least this often, in milliseconds.
     static let liveIntervalMilliseconds: Int64 = 5_000
 
     private(set) var step: Step
     private var phase: SyncPhase
     private var changesReadAt: Int64?
     private var gapsRetried = false
+    private var hasImports = false
+    /// Whose turn it is, when there are both.
+    private var importsAreNext = true
     /// A push announced what changes will be read.
     private(set) var isAnnounced = false
 
@@ -67,12 +78,10 @@ struct PassMachine: Sendable {
             afterChanges()
         case .retryGaps:
             afterGaps()
-        case .backfill:
-            if phase == .live && !wasLive {
-                step = .changes
-            } else if woken || now - (changesReadAt ?? 0) >= Self.liveIntervalMilliseconds {
-                step = .changes
-            }
+        case .backfill, .importing:
+            importsAreNext = step == .backfill
+            let isLiveDue = woken || now - (changesReadAt ?? 0) >= Self.liveIntervalMilliseconds
+            step = isLiveDue || (phase == .live && !wasLive) ? .changes : longWork
         case .checkMailbox, .done:
             break
         }
@@ -81,6 +90,12 @@ struct PassMachine: Sendable {
     /// No gap is due.
     mutating func noGapsDue() { afterGaps() }
 
+    /// Whether the account has imports to go on with, by now.
+    mutating func noteImports(_ areActive: Bool) {
+        hasImports = areActive
+        if step == .importing, !areActive { step = longWork }
+    }
+
     /// A push says that there are changes.
     mutating func announced() { isAnnounced = true }
 
@@ -88,11 +103,21 @@ struct PassMachine: Sendable {
     mutating func cursorExpired() { step = .repair }
 
     private mutating func afterChanges() {
-        step = gapsRetried ? (phase == .live ? .done : .backfill) : .retryGaps
+        step = gapsRetried ? longWork : .retryGaps
     }
 
     private mutating func afterGaps() {
         gapsRetried = true
-        step = phase == .live ? .done : .backfill
+        step = longWork
+    }
+
+    /// What goes on for long, as far as there is any.
+    private var longWork: Step {
+        switch (phase == .live, hasImports) {
+        case (true, false): .done
+        case (true, true): .importing
+        case (false, false): .backfill
+        case (false, true): importsAreNext ? .importing : .backfill
+        }
     }
 }

@@ -9,6 +9,8 @@ enum PassEnding: Sendable {
 /// What follows from how a pass ended: when the account is due again, or why it is parked. Pure.
 struct PassVerdict: Sendable, Hashable {
     enum Next: Sendable, Hashable {
+        /// Up to date: due again when its schedule says so.
+        case onSchedule
         /// Due again after this long.
         case again(after: Duration)
         /// Not tried again until somebody connects.
@@ -42,9 +44,7 @@ struct PassVerdict: Sendable, Hashable {
     static func decide(_ ending: PassEnding, failures: Int, settings: SyncSettings, random: Double) -> PassVerdict {
         switch ending {
         case .ended(.caughtUp):
-            let jitter = 0.9 + random / 5
-            let wait = Duration.milliseconds(Int64(settings.interval.inSeconds * jitter * 1000))
-            return PassVerdict(next: .again(after: wait), failures: 0)
+            return PassVerdict(next: .onSchedule, failures: 0)
         case .ended(.sliceOver):
             return PassVerdict(next: .again(after: .zero), failures: 0)
         case .ended(.backingOff(let rest, failures: let earlier)):

@@ -1,4 +1,5 @@
 import MailModel
+import MailStore
 
 /// How supervision is tied to the rest of the process; given by the composition root.
 public struct SyncHooks: Sendable {
@@ -13,14 +14,19 @@ public struct SyncHooks: Sendable {
     /// A pass ended, whoever wanted it. Never blocks.
     public var passEnded: @Sendable (AccountKey, PassReport) -> Void
 
+    /// An import moved, or its state changed. Never blocks.
+    public var importMoved: @Sendable (MailImport) -> Void
+
     public init(
         committed: @escaping @Sendable (UserID) -> Void, obstacle: @escaping @Sendable () -> String? = { nil },
         behind: @escaping @Sendable (UserID) async -> Void = { _ in },
-        passEnded: @escaping @Sendable (AccountKey, PassReport) -> Void = { _, _ in }
+        passEnded: @escaping @Sendable (AccountKey, PassReport) -> Void = { _, _ in },
+        importMoved: @escaping @Sendable (MailImport) -> Void = { _ in }
     ) {
         self.committed = committed
         self.obstacle = obstacle
         self.behind = behind
         self.passEnded = passEnded
+        self.importMoved = importMoved
     }
 }

@@ -10,8 +10,10 @@ extension SyncManager {
     public func connect(_ key: AccountKey, tokens newTokens: OAuthTokens, since: UnixSeconds?) async throws {
         await beginCommand(key)
         defer { endCommand(key) }
+        // Before the account exists: a start of the process must not let it wait for its turn.
+        await keeping(key) { try await $0.setSettled(false, key) }
         let account = try await vault.connect(key, tokens: newTokens, since: since, at: time.now())
-        var worker = workers[key] ?? AccountWorker(key: key, since: account.since)
+        var worker = workers[key] ?? newWorker(account)
         let pass = worker.pass
         worker.since = account.since
         worker.epoch = newEpoch()
@@ -21,6 +23,8 @@ extension SyncManager {
         worker.mailboxKnown = false
         worker.failures = 0
         worker.waitingFor = nil
+        worker.isAsked = true
+        worker.isSettled = false
         workers[key] = worker
         // The old pass must be over before the new one starts: two at once would race for one cursor.
         pass?.cancel()
@@ -41,9 +45,14 @@ extension SyncManager {
     }
 
     private func wake(_ worker: AccountWorker) {
+        let now = time.nowMilliseconds()
         switch worker.state {
         case .running: worker.wake.raise()
-        case .scheduled: setDue(worker.key, at: time.nowMilliseconds())
+        case .scheduled, .unscheduled:
+            workers[worker.key]?.isAsked = true
+            workers[worker.key]?.isDueByClock = false
+            // Who is due already keeps its place among those that are.
+            if worker.state == .unscheduled || (worker.dueAt ?? .max) > now { setDue(worker.key, at: now) }
         case .parked: break
         }
     }
@@ -66,6 +75,7 @@ extension SyncManager {
             // The store first: once the tokens are gone, nobody asks again for what could not be written.
             try await recordDisconnected(key)
             _ = try await vault.remove(key)
+            await keeping(key) { try await $0.remove(key) }
         } catch {
             if var worker {
                 worker.waiting = []
@@ -147,7 +157,7 @@ extension SyncManager {
         let inBackfill = stored?.phase == .backfill
         return AccountSnapshot(
             key: worker.key, stored: stored, isRunning: worker.state == .running, isParked: worker.state == .parked,
-            waitingFor: waitingFor, pushes: worker.pushes,
+            waitingFor: waitingFor, pushes: worker.pushes, schedule: worker.own, interval: interval(of: worker),
             nextAttemptAt: (quotaUntil ?? worker.dueAt).map { $0 / 1000 },
             failures: worker.failures,
             etaSeconds: inBackfill ? stored?.estimatedTotal.flatMap { worker.meter.secondsLeft(total: $0) } : nil,

@@ -8,15 +8,23 @@ public struct PassReport: Sendable, Hashable {
     public var isCaughtUp = false
     /// A push had announced that there is something.
     public var wasAnnounced = false
+    /// The pass was begun by the clock, over a mailbox that was followed before: what it found, a push should have
+    /// announced.
+    public var wasPoll = false
+    /// Events came of changes of the mailbox, and not only of what was read late or of an import.
+    public var foundChanges = false
     /// Why it failed, or why there was none.
     public var failure: SyncFailure?
 
     public init(
-        events: Int = 0, isCaughtUp: Bool = false, wasAnnounced: Bool = false, failure: SyncFailure? = nil
+        events: Int = 0, isCaughtUp: Bool = false, wasAnnounced: Bool = false, wasPoll: Bool = false,
+        foundChanges: Bool = false, failure: SyncFailure? = nil
     ) {
         self.events = events
         self.isCaughtUp = isCaughtUp
         self.wasAnnounced = wasAnnounced
+        self.wasPoll = wasPoll
+        self.foundChanges = foundChanges
         self.failure = failure
     }
 }
@@ -37,13 +45,18 @@ extension SyncManager {
     public func sync(_ key: AccountKey) async throws -> PassReport {
         guard let worker = workers[key] else { return .refused("not_connected", "the account is not connected") }
         if worker.state == .parked { return .refused(worker) }
+        _ = wake(user: key.user, provider: key.provider, inbox: key.inbox)
+        return try await end(ofPass: worker.passes + 1, of: key)
+    }
+
+    /// Waits for the end of a pass that was asked for already, or of a later one.
+    func end(ofPass pass: Int, of key: AccountKey) async throws -> PassReport {
         let id = newEpoch()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-                workers[key]?.waiting.append(
-                    PassWaiter(id: id, pass: worker.passes + 1, continuation: continuation))
-                _ = wake(user: key.user, provider: key.provider, inbox: key.inbox)
+                if let report = ended(pass, of: key) { return continuation.resume(returning: report) }
+                workers[key]?.waiting.append(PassWaiter(id: id, pass: pass, continuation: continuation))
             }
         } onCancel: {
             // owner: nobody; it ends by itself at once.
@@ -61,8 +74,12 @@ extension SyncManager {
         return wake(user: key.user, provider: key.provider, inbox: key.inbox) > 0
     }
 
-    /// How well the account's changes are announced from now on; polling follows.
-    public func setPushes(_ health: PushHealth, of key: AccountKey) { workers[key]?.pushes = health }
+    /// How the pass ended; nil while it has not.
+    private func ended(_ pass: Int, of key: AccountKey) -> PassReport? {
+        guard let worker = workers[key] else { return .refused("not_connected", "the account is not connected") }
+        if let ended = worker.ended, ended.pass >= pass { return ended.report }
+        return worker.state == .parked ? .refused(worker) : nil
+    }
 
     private func leave(_ key: AccountKey, _ id: Int) {
         guard let index = workers[key]?.waiting.firstIndex(where: { $0.id == id }) else { return }

@@ -26,6 +26,9 @@ extension SyncManager {
         guard let worker = workers[key] else { return }
         var report = PassReport(failure: verdict.failure)
         report.events = max(0, (worker.stored?.events ?? 0) - (worker.eventsBefore ?? 0))
+        report.wasAnnounced = worker.wasAnnounced.isRaised || worker.announced.isRaised
+        report.wasPoll = worker.isPoll
+        report.foundChanges = worker.foundChanges.isRaised
         switch ending {
         case .ended(.caughtUp): report.isCaughtUp = true
         case .ended(.paused(let reason)):
@@ -36,6 +39,9 @@ extension SyncManager {
                 .retry(after: nil, scope: .account), code: "backing_off", "the back-off after a failure is not over")
         case .ended(.sliceOver), .failed: break
         }
+        workers[key]?.ended = (worker.passes, report)
+        if report.events > 0 { workers[key]?.changedAt = time.nowMilliseconds() }
+        if report.isCaughtUp { workers[key]?.caughtUpAt = time.nowMilliseconds() }
         tellWaiting(key, report)
         hooks.passEnded(key, report)
     }
@@ -43,14 +49,12 @@ extension SyncManager {
     private func statusChange(_ ending: PassEnding, _ verdict: PassVerdict) -> StatusChange? {
         switch verdict.next {
         case .none: return nil
+        case .onSchedule: return .succeeded
         case .park(.wrongMailbox): return .wrongMailbox(message: verdict.failure?.message ?? "")
         case .park(.reauthenticate): return .reauthRequired(message: verdict.failure?.message ?? "")
         case .park(.storeBehindStream): return .behindStream(message: verdict.failure?.message ?? "")
         case .again(let wait):
-            guard let failure = verdict.failure else {
-                if case .ended(.caughtUp) = ending { return .succeeded }
-                return nil
-            }
+            guard let failure = verdict.failure else { return nil }
             let next = (time.nowMilliseconds() + wait.milliseconds) / 1000
             return .failed(
                 code: failure.code, message: failure.message, retryCount: verdict.failures, nextAttemptAt: next)

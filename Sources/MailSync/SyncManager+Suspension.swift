@@ -49,6 +49,7 @@ extension SyncManager {
             workers[key]?.stored = nil
             workers[key]?.waitingFor = nil
             workers[key]?.failures = 0
+            workers[key]?.isAsked = true
             setDue(key, at: time.nowMilliseconds())
         }
     }
@@ -85,6 +86,7 @@ extension SyncManager {
         budgets[key.provider]?.drop(key)
         let held = try await vault.tokens(key)
         _ = try await vault.remove(key)
+        await keeping(key) { try await $0.remove(key) }
         await tokens.forget(key)
         ended.remove(key)
         return held?.tokens

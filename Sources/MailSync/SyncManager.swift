@@ -16,6 +16,8 @@ public actor SyncManager: Service {
     let time: any TimeSource
     let logger: Logger
     let hooks: SyncHooks
+    /// What of the schedule outlives the process; nil: nothing.
+    let schedules: AccountSchedules?
 
     var workers: [AccountKey: AccountWorker] = [:]
     /// Accounts being connected or disconnected, with who waits to do so next.
@@ -25,18 +27,30 @@ public actor SyncManager: Service {
     /// Accounts that are connected no longer, whatever the vault says: they are being erased.
     var ended: Set<AccountKey> = []
     private var schedule = Schedule()
+    /// What of the schedule outlived the process before.
+    var kept = AccountSchedules.Kept()
+    /// When accounts were scheduled, in Unix milliseconds.
+    var begunAt: Int64?
+    /// When it was last noted how far everybody had their turn, in Unix milliseconds.
+    var keptAt: Int64 = 0
+    /// Reads when accounts were synced before the start; nil before somebody needs it.
+    var loading: Task<Void, Never>?
+    /// Passes under way of accounts that were up to date: when their turn had come, in Unix milliseconds.
+    var turns: [AccountKey: Int64] = [:]
     private let signal = WakeSignal()
     private var running = 0
     private var stopping = false
     private var lastEpoch = 0
+    /// How well changes are announced of accounts whose workers do not exist yet.
+    var earlyPushes: [AccountKey: PushHealth] = [:]
     var failures = FailureTally()
     /// Raised while accounts are due but have no place; read by passes without entering the actor.
     private let placeWanted = AtomicFlag()
 
     public init(
         settings: SyncSettings, stores: UserStores, vault: TokenVault, tokens: TokenSource,
-        providers: [any MailProvider], budgets: [ProviderKind: Budgets], hooks: SyncHooks, time: any TimeSource,
-        logger: Logger
+        providers: [any MailProvider], budgets: [ProviderKind: Budgets], hooks: SyncHooks,
+        schedules: AccountSchedules? = nil, time: any TimeSource, logger: Logger
     ) {
         self.settings = settings
         self.stores = stores
@@ -45,6 +59,7 @@ public actor SyncManager: Service {
         self.providers = Dictionary(providers.map { ($0.kind, $0) }) { first, _ in first }
         self.budgets = budgets
         self.hooks = hooks
+        self.schedules = schedules
         self.time = time
         self.logger = logger
     }
@@ -66,28 +81,11 @@ public actor SyncManager: Service {
         }
     }
 
-    private func scheduleConnectedAccounts() async throws {
-        let connected = try await vault.accounts()
-        let now = time.nowMilliseconds()
-        let spread = min(settings.startSpread, settings.interval).milliseconds
-        for (index, account) in connected.enumerated()
-        where workers[account.key] == nil && !ended.contains(account.key) {
-            var worker = AccountWorker(key: account.key, since: account.since)
-            let needsReauth = account.reauthReason != nil
-            if needsReauth {
-                worker.state = .parked
-                worker.waitingFor = PassVerdict.waitingForUser
-            }
-            workers[account.key] = worker
-            if !needsReauth {
-                setDue(account.key, at: now + Int64(index) * spread / Int64(connected.count))
-            }
-        }
-        logger.info("accounts scheduled", metadata: ["accounts": "\(connected.count)"])
-    }
-
     private func stopAllPasses() async {
         stopping = true
+        loading?.cancel()
+        await loading?.value
+        await noteKept(isLast: true)
         for (key, worker) in workers {
             refuseComparison(key, "the service stops")
             refuseWaiting(worker, nil)
@@ -105,15 +103,20 @@ public actor SyncManager: Service {
 
     // MARK: scheduling
 
-    func setDue(_ key: AccountKey, at due: Int64) {
+    /// - Parameter byClock: because its turn has come then, and for nothing else.
+    func setDue(_ key: AccountKey, at due: Int64, byClock: Bool = false) {
         guard workers[key] != nil else { return }
         workers[key]?.state = .scheduled
+        workers[key]?.isDueByClock = byClock
         workers[key]?.dueAt = due
         schedule.set(key, due: due)
         signal.raise()
     }
 
     func unschedule(_ key: AccountKey) { schedule.remove(key) }
+
+    /// When the next pass of all is due, in Unix milliseconds.
+    func nextDue() -> Int64? { schedule.nextDue() }
 
     private func startDuePasses() {
         let now = time.nowMilliseconds()
@@ -128,6 +131,10 @@ public actor SyncManager: Service {
         worker.wake.set(false)
         worker.passes += 1
         worker.eventsBefore = worker.stored?.events
+        worker.wasAnnounced.set(false)
+        worker.foundChanges.set(false)
+        worker.isPoll = worker.isDueByClock && worker.mailboxKnown && worker.stored?.phase == .live
+        if worker.isSettled { turns[key] = worker.dueAt }
         worker.dueAt = nil
         worker.waitingFor = nil
         running += 1
@@ -149,6 +156,8 @@ public actor SyncManager: Service {
         }
         running -= 1
         await passEnded(key, epoch: epoch, ending)
+        if workers[key]?.pass == nil { turns[key] = nil }
+        await noteKept()
         signal.raise()
     }
 
@@ -167,12 +176,22 @@ public actor SyncManager: Service {
             account: key, session: session,
             context: PassContext(
                 stores: stores, time: time, outboxRowsMax: settings.outboxRowsMax, obstacle: hooks.obstacle,
-                takeWake: { worker.wake.take() }, takeAnnouncement: { worker.announced.take() },
+                takeWake: { worker.wake.take() }, takeAnnouncement: { worker.takeAnnouncement() },
+                foundChanges: { worker.foundChanges.raise() },
                 shouldYield: { placeWanted.isRaised && time.nowMilliseconds() >= sliceEnd },
+                began: { [weak self] in await self?.began($0, of: key, epoch: epoch) },
                 committed: { [weak self] in await self?.committed($0, epoch: epoch) },
-                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) }),
-            mailboxKnown: worker.mailboxKnown,
+                takeComparison: { [weak self] in await self?.takeComparison(key, epoch: epoch) },
+                importMoved: { [hooks] in hooks.importMoved($0) }),
+            folders: folders(for: worker), mailboxKnown: worker.mailboxKnown,
             resumesBackoff: worker.epoch == 0 && !worker.mailboxKnown && worker.failures == 0)
+    }
+
+    /// A pass begins: what the store has of the account.
+    private func began(_ stored: AccountSync?, of key: AccountKey, epoch: Int) {
+        guard let worker = workers[key], worker.epoch == epoch else { return }
+        workers[key]?.eventsBefore = stored?.events ?? 0
+        if worker.stored == nil { workers[key]?.stored = stored }
     }
 
     private func committed(_ stored: AccountSync, epoch: Int) {
@@ -197,16 +216,22 @@ public actor SyncManager: Service {
         if let wait = verdict.blockProject { budgets[key.provider]?.blockProject(for: wait) }
         // The pass is not over before this: who waits for its end would have the status overwritten.
         await recordEnding(key, epoch: epoch, ending, verdict)
+        if verdict.next != .none { await noteSettled(verdict.next == .onSchedule, key) }
         guard workers[key]?.epoch == epoch else { return }
         workers[key]?.pass = nil
         reportEnding(key, ending, verdict)
         switch verdict.next {
+        case .onSchedule:
+            let isWoken = worker.wake.take()
+            workers[key]?.isAsked = isWoken
+            if isWoken { setDue(key, at: time.nowMilliseconds()) } else { rest(key) }
         case .none:
             // Whoever cancels a pass changes the epoch, or stops everything: this one was cancelled by nobody.
             if !stopping { setDue(key, at: time.nowMilliseconds() + settings.pauseRetry.milliseconds) }
         case .again(let wait):
-            let woken = worker.wake.take() && verdict.failure == nil
-            setDue(key, at: time.nowMilliseconds() + (woken ? 0 : wait.milliseconds))
+            let isWoken = worker.wake.take()
+            if isWoken { workers[key]?.isAsked = true }
+            setDue(key, at: time.nowMilliseconds() + (isWoken && verdict.failure == nil ? 0 : wait.milliseconds))
         case .park(let why):
             workers[key]?.state = .parked
             if why == .storeBehindStream { await hooks.behind(key.user) }

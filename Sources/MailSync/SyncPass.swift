@@ -28,12 +28,18 @@ struct PassContext: Sendable {
     var takeWake: @Sendable () -> Bool
     /// Takes the flag that says that a push announced changes.
     var takeAnnouncement: @Sendable () -> Bool = { false }
+    /// Changes of the mailbox made events.
+    var foundChanges: @Sendable () -> Void = {}
     /// True when others wait for a place and this pass had its slice.
     var shouldYield: @Sendable () -> Bool
+    /// The pass begins: what the store has of the account.
+    var began: @Sendable (AccountSync?) async -> Void = { _ in }
     /// Something was committed: the account's new state.
     var committed: @Sendable (AccountSync) async -> Void
     /// Takes the wish to have mailbox and store compared, if there is one.
     var takeComparison: @Sendable () async -> ComparisonRequest? = { nil }
+    /// An import moved or ended: what it is now.
+    var importMoved: @Sendable (MailImport) async -> Void = { _ in }
 }
 
 /// One pass over one mailbox: asks the ``PassMachine`` what to do, does it, commits.
@@ -41,6 +47,8 @@ struct SyncPass: Sendable {
     let account: AccountKey
     let session: any MailboxSession
     let context: PassContext
+    /// Only folders that are due are asked for changes; nil: all of them.
+    var folders: FolderSchedule?
     /// The mailbox was checked since the account was connected or the process started.
     var mailboxKnown: Bool
     /// True for an account's first pass since the process started: the back-off that is in the store goes on.
@@ -49,6 +57,7 @@ struct SyncPass: Sendable {
     /// - Throws: ``SyncFailure``, ``WrongMailbox``, `StoreFailure`, `CancellationError`.
     func run() async throws -> PassResult {
         var state = try await stored()
+        await context.began(state)
         // Only filling it from the stream heals it: connecting again must not number events anew.
         if state?.status == .behindStream { throw StoreBehindStream() }
         if try await needsRestoring() { throw StoreBehindStream() }
@@ -56,13 +65,15 @@ struct SyncPass: Sendable {
             return .backingOff(rest, failures: max(1, state.retryCount))
         }
         var machine = PassMachine(phase: state?.phase ?? .starting, mailboxKnown: mailboxKnown && state != nil)
-        while machine.step != .done {
+        while true {
             try Task.checkCancellation()
+            machine.noteImports(try await hasActiveImport())
+            if machine.step == .done { break }
             if let obstacle = context.obstacle() { return .paused(reason: obstacle) }
-            if machine.step == .backfill || machine.step == .repair, let reason = try await fullOutbox() {
+            if machine.step.adds, let reason = try await fullOutbox() {
                 return .paused(reason: reason)
             }
-            if machine.step == .backfill, context.shouldYield() { return .sliceOver }
+            if machine.step.isLong, context.shouldYield() { return .sliceOver }
             if context.takeAnnouncement() { machine.announced() }
             state = try await perform(&machine, state)
         }
@@ -155,10 +166,13 @@ struct SyncPass: Sendable {
     private func commitNextBatch(_ machine: inout PassMachine, _ state: AccountSync) async throws -> AccountSync? {
         let now = context.time.now()
         let step = machine.step
+        if step == .importing { return try await commitNextOfImport(&machine, state) }
         var batch: ChangeBatch?
         do {
+            // A push tells of a change in whichever folder.
+            let folders = machine.isAnnounced ? nil : folders
             batch = try await context.stores.use(account.user) { store in
-                try await fetch(step, state, store, now)
+                try await fetch(step, folders, state, store, now)
             }
         } catch let failure as SyncFailure where failure.decision == .resync && step != .repair {
             try await adoptBlindly()
@@ -177,25 +191,45 @@ struct SyncPass: Sendable {
             }
         }
         guard let next else { throw StoreInconsistency(account: account) }
+        if step == .changes, next.events > state.events { context.foundChanges() }
         machine.committed(
-            phase: next.phase, more: batch.more, woken: step == .backfill && context.takeWake(),
+            phase: next.phase, more: batch.more, woken: step.isLong && context.takeWake(),
             at: context.time.nowMilliseconds())
         return next
     }
 
+    private func commitNextOfImport(_ machine: inout PassMachine, _ state: AccountSync) async throws -> AccountSync? {
+        do {
+            guard let next = try await advanceImport(state) else { return nil }
+            machine.committed(
+                phase: next.phase, more: true, woken: context.takeWake(), at: context.time.nowMilliseconds())
+            return next
+        } catch let failure as SyncFailure where failure.decision == .resync {
+            machine.cursorExpired()
+            return nil
+        }
+    }
+
     private func fetch(
-        _ step: PassMachine.Step, _ state: AccountSync, _ store: UserStore, _ now: UnixSeconds
+        _ step: PassMachine.Step, _ folders: FolderSchedule?, _ state: AccountSync, _ store: UserStore,
+        _ now: UnixSeconds
     ) async throws -> ChangeBatch? {
         let known = store.known(account)
         switch step {
-        case .changes: return try await session.changes(since: state.cursor, known: known)
+        case .changes:
+            guard let folders else { return try await session.changes(since: state.cursor, known: known) }
+            return try await session.dueChanges(since: state.cursor, known: known, schedule: folders)
         case .backfill: return try await session.backfill(from: state.cursor, known: known)
         case .repair: return try await session.repair(from: state.cursor, known: known)
         case .retryGaps:
             let due = try await store.read { try $0.dueGaps(account, at: now, limit: Self.gapsPerPassMax) }
             if due.isEmpty { return nil }
-            return try await session.read(ids: due, cursor: state.cursor, phase: state.phase)
-        case .checkMailbox, .done: return nil
+            // Those of imports first; the others with the next pass.
+            let wanted = try await store.read { try $0.gapsOfAnyDate(account, among: due) }
+            return try await session.read(
+                ids: wanted.isEmpty ? due : due.filter(wanted.contains), cursor: state.cursor, phase: state.phase,
+                anyDate: !wanted.isEmpty)
+        case .checkMailbox, .importing, .done: return nil
         }
     }
 

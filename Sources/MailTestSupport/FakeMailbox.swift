@@ -4,7 +4,15 @@ import Synchronization
 /// A provider in memory: a mailbox with a history, and failures on demand.
 public final class FakeMailbox: MailProvider {
     /// A function of ``MailboxSession``.
-    public enum Call: String, Sendable, Hashable { case profile, changes, backfill, repair, read, list }
+    public enum Call: String, Sendable, Hashable { case profile, changes, backfill, repair, read, list, fetch, scan }
+
+    /// A page of a selection.
+    fileprivate struct Page {
+        var ids: [String]
+        /// Down to this they were counted before.
+        var counted: String?
+        var next: Cursor?
+    }
 
     /// What the mailbox holds and how it behaves.
     public struct State {
@@ -22,6 +30,8 @@ public final class FakeMailbox: MailProvider {
         /// Runs inside the call, before it answers.
         public var interception: (@Sendable (Call) async throws -> Void)?
         public var unreadable: Set<String> = []
+        /// Places in listings that are forgotten: the listing begins anew.
+        public var expiredPlaces: Set<String> = []
 
         /// The message as it is now: a change of it is in the history.
         fileprivate mutating func note(_ id: String) {
@@ -30,13 +40,35 @@ public final class FakeMailbox: MailProvider {
             history.append((number, id))
         }
 
+        /// The next messages of a selection, in the order of ids downwards. A place is the last id of a page, and after a
+        /// slash the last id that was counted. From a place that is forgotten the listing begins anew.
+        fileprivate func page(of selection: MailSelection, below place: Cursor?) throws -> Page {
+            for label in selection.labels where !messages.values.contains(where: { $0.labels.contains(label) }) {
+                throw SelectionRefusal.unknown(label)
+            }
+            let parts = place?.document.split(separator: "/").map(String.init) ?? []
+            let bound = parts.first.flatMap { expiredPlaces.contains($0) ? nil : $0 }
+            let wanted = messages.values.filter { message in
+                FakeMailbox.isInScope(message) && selection.includes(message.date)
+                    && (selection.labels.isEmpty || !Set(selection.labels).isDisjoint(with: message.labels))
+                    && bound.map { message.id < $0 } ?? true
+            }
+            let ids = Array(wanted.map(\.id).sorted(by: >).prefix(pageSize))
+            guard let last = ids.last, wanted.count > ids.count else { return Page(ids: ids, counted: parts.last) }
+            return Page(
+                ids: ids, counted: parts.last, next: Cursor("\(last)/\(min(last, parts.last ?? last))"))
+        }
+
         /// What reading these messages gives.
-        fileprivate func read(_ ids: [String], into batch: inout ChangeBatch) {
+        ///
+        /// - Parameter range: dates that are in scope.
+        fileprivate func read(_ ids: [String], of range: MailSelection, into batch: inout ChangeBatch) {
             for id in ids {
                 if unreadable.contains(id) {
                     batch.gaps.append(MessageGap(id: id, reason: "unreadable"))
                 } else if let message = messages[id] {
-                    batch.changes.append(.read(message, inScope: FakeMailbox.isInScope(message)))
+                    let inScope = FakeMailbox.isInScope(message) && range.includes(message.date)
+                    batch.changes.append(.read(message, inScope: inScope))
                 } else {
                     batch.vanished.append(id)
                 }
@@ -50,13 +82,16 @@ public final class FakeMailbox: MailProvider {
     public init() {}
 
     public func session(since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget) -> any MailboxSession {
-        FakeSession(mailbox: self)
+        FakeSession(mailbox: self, scope: MailSelection(from: since))
     }
 
     /// Looks at the mailbox or changes it.
     public func change<R: Sendable>(_ body: (inout State) throws -> R) rethrows -> R {
         try state.withLock { try body(&$0) }
     }
+
+    /// Quota units that reading a message is said to cost.
+    public static let unitsPerMessage = 20
 
     /// What was asked so far.
     public var calls: [Call] { change { $0.calls } }
@@ -128,6 +163,8 @@ public final class FakeMailbox: MailProvider {
 /// The cursor of the fake: `history:id`, the last id read only during the backfill, which goes down the ids.
 private struct FakeSession: MailboxSession {
     let mailbox: FakeMailbox
+    /// What is in scope, by date.
+    let scope: MailSelection
 
     func profile() async throws -> MailboxProfile {
         try await mailbox.enter(.profile)
@@ -150,7 +187,7 @@ private struct FakeSession: MailboxSession {
             var seen: Set<String> = []
             for id in touched where seen.insert(id).inserted {
                 if state.messages[id] != nil {
-                    state.read([id], into: &batch)
+                    state.read([id], of: scope, into: &batch)
                 } else if stored[id] != nil {
                     batch.changes.append(.deleted(id: id))
                 }
@@ -172,7 +209,7 @@ private struct FakeSession: MailboxSession {
             var batch = ChangeBatch(
                 origin: .backfill, cursor: Cursor(join(since, next)), phase: phase(next), estimatedTotal: total,
                 more: next != nil)
-            state.read(unknown, into: &batch)
+            state.read(unknown, of: scope, into: &batch)
             return batch
         }
     }
@@ -184,16 +221,16 @@ private struct FakeSession: MailboxSession {
             let rest = parse(cursor).rest
             var batch = ChangeBatch(origin: .repair, cursor: Cursor(join(state.number, rest)), phase: phase(rest))
             batch.changes = stored.filter { state.messages[$0.id] == nil }.map { .deleted(id: $0.id) }
-            state.read(state.messages.keys.sorted(), into: &batch)
+            state.read(state.messages.keys.sorted(), of: scope, into: &batch)
             return batch
         }
     }
 
-    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
+    func read(ids: [String], cursor: Cursor, phase: SyncPhase, anyDate: Bool) async throws -> ChangeBatch {
         try await mailbox.enter(.read)
         return mailbox.change { state in
             var batch = ChangeBatch(origin: .repair, cursor: cursor, phase: phase)
-            state.read(ids, into: &batch)
+            state.read(ids, of: anyDate ? MailSelection() : scope, into: &batch)
             return batch
         }
     }
@@ -203,13 +240,39 @@ private struct FakeSession: MailboxSession {
         return mailbox.change { state in
             var listing = MailboxListing()
             for message in state.messages.values.sorted(by: { $0.id < $1.id }) {
-                if FakeMailbox.isInScope(message) {
+                if FakeMailbox.isInScope(message), scope.includes(message.date) {
                     listing.inScope.append(message.id)
                 } else {
                     listing.outOfScope.append(message.id)
                 }
             }
             return listing
+        }
+    }
+
+    func fetch(
+        _ selection: MailSelection, from position: Cursor?, cursor: Cursor, phase: SyncPhase, known: any KnownMessages
+    ) async throws -> ImportBatch {
+        try await mailbox.enter(.fetch)
+        let page = try mailbox.change { try $0.page(of: selection, below: position) }
+        let unknown = try await known.unknown(among: page.ids)
+        return mailbox.change { state in
+            var batch = ChangeBatch(origin: .backfill, cursor: cursor, phase: phase)
+            state.read(unknown, of: selection, into: &batch)
+            let fresh = page.ids.filter { id in page.counted.map { id < $0 } ?? true }
+            return ImportBatch(
+                changes: batch, next: page.next, listed: fresh.count,
+                known: fresh.count - Set(fresh).intersection(unknown).count)
+        }
+    }
+
+    func scan(_ selection: MailSelection, from position: Cursor?) async throws -> SelectionPage {
+        try await mailbox.enter(.scan)
+        return try mailbox.change { state in
+            let page = try state.page(of: selection, below: position)
+            return SelectionPage(
+                label: selection.labels.first, ids: page.ids, units: page.ids.count * FakeMailbox.unitsPerMessage,
+                next: page.next)
         }
     }
 

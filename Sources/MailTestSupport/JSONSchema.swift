@@ -30,6 +30,11 @@ public struct JSONSchema: Sendable {
         return faults(of: value, Place(schema: schema, document: name), at: "$")
     }
 
+    /// The same against a schema that stands somewhere in the file of this name, to which its references lead.
+    public func faults(of value: JSONValue, schema: JSONValue, in name: String) -> [String] {
+        faults(of: value, Place(schema: schema, document: name), at: "$")
+    }
+
     /// A schema, and the file it is in.
     private struct Place {
         var schema: JSONValue
@@ -50,13 +55,15 @@ public struct JSONSchema: Sendable {
         of value: JSONValue, _ keyword: String, _ argument: JSONValue, _ place: Place, at path: String
     ) -> [String] {
         switch keyword {
-        case "$schema", "$defs", "title", "description": []
+        case "$schema", "$defs", "title", "description", "default", "example", "examples", "deprecated": []
         case "$ref":
             referenced(argument, from: place).map { faults(of: value, $0, at: path) } ?? ["\(path): \(argument)"]
         case "const": value == argument ? [] : ["\(path): is not \(argument)"]
         case "enum": argument.list?.contains(value) == true ? [] : ["\(path): is none of \(argument)"]
         case "type": Self.types(argument).contains { value.isOf(type: $0) } ? [] : ["\(path): is no \(argument)"]
         case "minimum": value.whole.map { $0 >= argument.whole ?? .max } ?? true ? [] : ["\(path): is too small"]
+        case "maximum": value.whole.map { $0 <= argument.whole ?? .min } ?? true ? [] : ["\(path): is too large"]
+        case "oneOf", "anyOf": choice(argument, of: value, place, at: path)
         case "minLength": value.length.map { $0 >= argument.count } ?? true ? [] : ["\(path): is too short"]
         case "maxLength": value.length.map { $0 <= argument.count } ?? true ? [] : ["\(path): is too long"]
         case "minItems": value.list.map { $0.count >= argument.count } ?? true ? [] : ["\(path): has too few items"]
@@ -94,8 +101,15 @@ public struct JSONSchema: Sendable {
 
     private func fits(_ value: JSONValue, format: JSONValue) -> Bool {
         guard let text = value.text else { return true }
+        guard format == "uuid" else { return ["int64", "date-time", "date", "uri"].contains(format.text ?? "") }
         // RFC 9562 §4; `UUID` alone would take capitals as well, which we never write.
-        return format == "uuid" && UUID(uuidString: text) != nil && text == text.lowercased()
+        return UUID(uuidString: text) != nil && text == text.lowercased()
+    }
+
+    /// One of several that fits is enough: ours exclude each other.
+    private func choice(_ schemas: JSONValue, of value: JSONValue, _ place: Place, at path: String) -> [String] {
+        let faults = (schemas.list ?? []).map { self.faults(of: value, place.part($0), at: path) }
+        return faults.contains { $0.isEmpty } ? [] : ["\(path): fits none of the choices"] + faults.flatMap { $0 }
     }
 
     private func items(of value: JSONValue, _ place: Place, at path: String) -> [String] {

@@ -39,6 +39,10 @@ struct OutlookFolder: Sendable, Hashable {
     var start: UInt64 = 0
     /// How far those messages were looked through, by id; nil when that is done.
     var sweptTo: String?
+    /// When it was last read to its end, in Unix milliseconds; nil: never.
+    var checkedAt: Int64?
+    /// When it last told of a change, in Unix milliseconds.
+    var changedAt: Int64?
 
     init(id: String) { self.id = id }
 
@@ -182,6 +186,27 @@ struct FolderTree: Sendable, Hashable {
 
     // MARK: Order
 
+    /// Folders to be asked by a pass that nobody asked for: those that are due, and those with unfinished work.
+    func due(_ schedule: FolderSchedule, at now: Int64) -> [OutlookFolder] {
+        inOrder.filter { folder in
+            folder.isUnfinished
+                || schedule.isDue(
+                    scheduleRole(folder.id), label: folder.label, checkedAt: folder.checkedAt,
+                    changedAt: folder.changedAt, at: now)
+        }
+    }
+
+    /// What the folder is for; folders in an archive are one, too.
+    private func scheduleRole(_ id: String) -> FolderSchedule.Role {
+        let line = lineage(id)
+        switch line.first?.role {
+        case "inbox": return .inbox
+        case "sentitems": return .sent
+        case "drafts": return .drafts
+        default: return line.contains { $0.role == "archive" } ? .archive : .other
+        }
+    }
+
     /// Folders whose messages are read, in the order of interest: the inbox, what was sent, the archive, the rest, and what is
     /// out of scope last.
     var inOrder: [OutlookFolder] {
@@ -201,6 +226,9 @@ struct FolderTree: Sendable, Hashable {
 }
 
 extension OutlookFolder {
+    /// There is more to do than to ask it for changes.
+    fileprivate var isUnfinished: Bool { state != .current || isRepair || sweptTo != nil || !oldLabels.isEmpty }
+
     /// Reads it again from the start.
     mutating func restart(light: Bool) {
         state = .waiting

@@ -20,6 +20,8 @@ struct OutlookAPI: Sendable {
         case light
         /// What tells a message in scope from a draft.
         case ids
+        /// What an import counts.
+        case dates
     }
 
     func profile() async throws -> OutlookWire.Profile {
@@ -74,6 +76,26 @@ struct OutlookAPI: Sendable {
         return try checked(page)
     }
 
+    /// A page of a folder's messages, the newest first. What orders has to be what filters, and come first there.
+    ///
+    /// - Parameters:
+    ///   - filter: conditions on `receivedDateTime`, all of which hold.
+    ///   - link: to a further page of the same.
+    func messages(
+        in folder: String, where filter: [String], _ link: String?, _ selection: Selection
+    ) async throws -> MessagePage {
+        let size = selection == .full ? configuration.fullPageSize : Self.countedPage
+        var start = url(
+            "/me/mailFolders/\(MailText.percentEncoded(folder))/messages?$select=\(Self.fields(selection))"
+                + "&$orderby=receivedDateTime%20desc&$top=\(size)")
+        if !filter.isEmpty { start += "&$filter=" + filter.joined(separator: " and ").replacing(" ", with: "%20") }
+        let page: MessagePage = try await patiently(.messages(linked: link != nil), link ?? start)
+        return try checked(page)
+    }
+
+    /// Messages a page when they are only counted: the most that Graph gives.
+    static let countedPage = 1000
+
     /// Reads one message; tried once.
     func message(_ id: String) async throws -> OutlookWire.Message {
         try await call(.message, url(Self.messagePath(id)))
@@ -98,6 +120,7 @@ struct OutlookAPI: Sendable {
         case .full: OutlookWire.Message.CodingKeys.allCases.map(\.rawValue).joined(separator: ",")
         case .light: "id,parentFolderId,isRead,flag,importance,categories,isDraft,receivedDateTime"
         case .ids: "id,isDraft"
+        case .dates: "id,receivedDateTime"
         }
     }
 }
@@ -105,7 +128,7 @@ struct OutlookAPI: Sendable {
 // MARK: - One call
 
 extension OutlookAPI {
-    private func url(_ path: String) -> String { configuration.apiURL + path }
+    func url(_ path: String) -> String { configuration.apiURL + path }
 
     private func patiently<Value: Decodable>(
         _ endpoint: OutlookFailure.Endpoint, _ url: String, pageSize: Int? = nil
@@ -187,7 +210,7 @@ extension OutlookAPI {
     // MARK: Links
 
     /// - Throws: `stop` when a link leads to another origin.
-    private func checked<Value>(_ page: OutlookWire.Page<Value>) throws(SyncFailure) -> OutlookWire.Page<Value> {
+    func checked<Value>(_ page: OutlookWire.Page<Value>) throws(SyncFailure) -> OutlookWire.Page<Value> {
         for link in [page.nextLink, page.deltaLink] {
             if let link, !isOurs(link) { throw OutlookFailure.foreignLink }
         }

@@ -62,6 +62,7 @@ extension OutlookFolder: Decodable {
     private enum Key: String, CodingKey {
         case id, parent, name, isHidden = "hidden", isSearch = "search", role, total, label, oldLabels, relabelBelow
         case state, link, isLight = "light", isRepair = "repair", start, sweptTo
+        case checkedAt = "checked", changedAt = "changed"
     }
 
     init(from decoder: any Decoder) throws {
@@ -82,6 +83,8 @@ extension OutlookFolder: Decodable {
         isRepair = try container.decodeIfPresent(Bool.self, forKey: .isRepair) ?? false
         start = try container.decodeIfPresent(UInt64.self, forKey: .start) ?? 0
         sweptTo = try container.decodeIfPresent(String.self, forKey: .sweptTo)
+        checkedAt = try container.decodeIfPresent(Int64.self, forKey: .checkedAt)
+        changedAt = try container.decodeIfPresent(Int64.self, forKey: .changedAt)
     }
 
     /// What has its usual value is left out.
@@ -105,6 +108,8 @@ extension OutlookFolder: Decodable {
             if isRepair { json.field("repair", true) }
             if start > 0 { json.field("start", Int64(clamping: start)) }
             if let sweptTo { json.field("sweptTo", sweptTo) }
+            if let checkedAt { json.field("checked", checkedAt) }
+            if let changedAt { json.field("changed", changedAt) }
         }
     }
 }

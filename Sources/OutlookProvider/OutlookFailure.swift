@@ -19,6 +19,12 @@ enum OutlookFailure: FailureTable {
         case messages(linked: Bool)
         case message
         case batch
+        /// Asking for a subscription.
+        case subscribing
+        /// A subscription by its id.
+        case subscription
+        /// The account's subscriptions.
+        case subscriptions
     }
 
     /// Graph's own codes that decide something besides being shown.
@@ -28,6 +34,9 @@ enum OutlookFailure: FailureTable {
         static let folderGone = "folder_not_found"
         /// The tree of folders cannot be followed, only walked.
         static let unsupported = "request_not_supported"
+        static let subscriptionTooLong = "subscription_too_long"
+        static let subscriptionExists = "subscription_exists"
+        static let subscriptionGone = "subscription_not_found"
     }
 
     /// The longest wait taken from an answer.
@@ -45,6 +54,7 @@ enum OutlookFailure: FailureTable {
     ) -> SyncFailure {
         let answer = Answer(status, error, retryAfter, now: now)
         if let failure = ofMailbox(answer) { return failure }
+        if endpoint.isSubscription, let failure = ofSubscription(answer, endpoint) { return failure }
         switch status {
         case 300...399: return redirected(endpoint)
         case 400, 405, 501: return badRequest(answer, endpoint)
@@ -96,7 +106,7 @@ extension OutlookFailure {
         case .tree(linked: false):
             return SyncFailure(.stop, code: Code.unsupported, "Graph does not accept a request for \(endpoint.noun)")
         case .message: return SyncFailure(.skip, code: "message_refused", "Graph refuses to read this message")
-        case .batch, .folder, .messages(linked: false), .profile:
+        case .batch, .folder, .messages(linked: false), .profile, .subscribing, .subscription, .subscriptions:
             return SyncFailure(.stop, code: "bad_request", "Graph does not accept a request for \(endpoint.noun)")
         }
     }
@@ -123,7 +133,9 @@ extension OutlookFailure {
         case .tree(linked: true): return linkExpired(endpoint)
         case .tree(linked: false):
             return SyncFailure(.stop, code: Code.unsupported, "Graph has no \(endpoint.noun) at this address")
-        case .batch, .profile:
+        case .subscription:
+            return SyncFailure(.skip, code: Code.subscriptionGone, "Graph does not have the subscription any more")
+        case .batch, .profile, .subscribing, .subscriptions:
             return SyncFailure(
                 .stop, code: "not_found", "Graph has no \(endpoint.noun) at this address; check GRAPH_API_URL")
         }
@@ -133,7 +145,7 @@ extension OutlookFailure {
         switch endpoint {
         case .tree, .messages: linkExpired(endpoint)
         case .message: messageGone
-        case .batch, .folder, .profile: notFound(endpoint)
+        case .batch, .folder, .profile, .subscribing, .subscription, .subscriptions: notFound(endpoint)
         }
     }
 
@@ -156,6 +168,33 @@ extension OutlookFailure {
         return retry(answer, "server_error", "Graph answered \(answer.status) to a request for \(endpoint.noun)")
     }
 
+    /// What concerns announcements only: it never keeps mail from being read. Graph tells most of it in words alone.
+    private static func ofSubscription(_ answer: Answer, _ endpoint: Endpoint) -> SyncFailure? {
+        switch answer.status {
+        case 400 where answer.text.contains("expiration"):
+            return SyncFailure(
+                .stop, code: Code.subscriptionTooLong, "Graph does not grant a subscription for so long")
+        case 400 where answer.text.contains("validation"):
+            return SyncFailure(
+                .stop, code: "push_endpoint_unreachable",
+                "Graph did not get its token back from PUBLIC_URL/webhooks/microsoft; check that PUBLIC_URL leads to "
+                    + "this service from the Internet, over https with a public certificate, within 10 seconds")
+        case 400...499 where answer.text.contains("not yet supported for this mailbox"):
+            return SyncFailure(.stop, code: "mail_not_enabled", "Graph announces nothing of this mailbox")
+        case 400 where answer.has("extensionerror"):
+            return retry(answer, "subscription_refused", "the mailbox's server refuses a subscription")
+        case 403 where answer.text.contains("limit"):
+            return SyncFailure(
+                .stop, code: "subscription_limit", "the mailbox has as many subscriptions as Graph allows")
+        case 403 where !answer.codes.isEmpty:
+            return SyncFailure(
+                .stop, code: "subscription_forbidden",
+                "Graph does not allow a subscription; check that the application has Mail.Read or Mail.ReadBasic")
+        case 409: return retry(answer, Code.subscriptionExists, "Graph has this subscription already")
+        default: return nil
+        }
+    }
+
     private static func retry(_ answer: Answer, _ code: String, _ message: String) -> SyncFailure {
         SyncFailure(.retry(after: answer.wait, scope: .account), code: code, message)
     }
@@ -163,6 +202,7 @@ extension OutlookFailure {
 
 extension OutlookFailure.Endpoint {
     var isMessage: Bool { self == .message }
+    var isSubscription: Bool { self == .subscribing || self == .subscription || self == .subscriptions }
     /// Asked for by a link that Graph gave.
     var isLinked: Bool { self == .tree(linked: true) || self == .messages(linked: true) }
 
@@ -174,6 +214,8 @@ extension OutlookFailure.Endpoint {
         case .messages: "a folder's messages"
         case .message: "a message"
         case .batch: "a batch"
+        case .subscribing, .subscription: "a subscription"
+        case .subscriptions: "the account's subscriptions"
         }
     }
 }

@@ -7,6 +7,8 @@ struct OutlookNormalizer: Sendable {
     let headers: HeaderSelection
     /// Messages dated earlier are out of scope.
     let since: UnixSeconds?
+    /// Messages dated at or after this are out of scope, too.
+    var until: UnixSeconds?
 
     /// Reads the message that was asked for by `id` and lies at `place`.
     ///
@@ -28,8 +30,8 @@ struct OutlookNormalizer: Sendable {
     /// Whether the message is received when it is new.
     func isInScope(_ message: OutlookWire.Message, at place: FolderTree.Place) -> Bool {
         guard place.isInScope, message.isDraft != true else { return false }
-        guard let since, let date = Self.date(message) else { return true }
-        return date >= since
+        guard let date = Self.date(message) else { return true }
+        return date >= since ?? .min && date < until ?? .max
     }
 
     private func meta(
@@ -114,6 +116,17 @@ enum GraphTime {
         return match.7 == "-" ? seconds + offset : seconds - offset
     }
 
+    /// As filters have it: `2024-01-01T00:00:00Z`, in UTC.
+    static func timestamp(_ time: UnixSeconds) -> String {
+        let day = time.floored(by: 86_400)
+        let second = time - day * 86_400
+        let date = civil(day)
+        let digits = [Int64(date.month), Int64(date.day), second / 3600, second / 60 % 60, second % 60]
+            .map { $0 < 10 ? "0\($0)" : "\($0)" }
+        let year = String(repeating: "0", count: max(0, 4 - "\(date.year)".count)) + "\(date.year)"
+        return "\(year)-\(digits[0])-\(digits[1])T\(digits[2]):\(digits[3]):\(digits[4])Z"
+    }
+
     /// As a `Date` header has it (RFC 5322 §3.3).
     static func header(_ time: UnixSeconds) -> String {
         let (day, second) = (Int(time.floored(by: 86_400)), Int(time - time.floored(by: 86_400) * 86_400))
@@ -123,6 +136,15 @@ enum GraphTime {
         let clock = [second / 3600, second / 60 % 60, second % 60].map { $0 < 10 ? "0\($0)" : "\($0)" }
         return "\(weekdays[(day % 7 + 7) % 7]), \(date.day) \(months[date.month - 1]) \(date.year) "
             + "\(clock.joined(separator: ":")) +0000"
+    }
+
+    /// As Graph takes it: RFC 3339, in UTC.
+    static func text(_ time: UnixSeconds) -> String {
+        let second = Int(time - time.floored(by: 86_400) * 86_400)
+        let date = civil(time.floored(by: 86_400))
+        let numbers = [date.month, date.day, second / 3600, second / 60 % 60, second % 60]
+        let parts = numbers.map { $0 < 10 ? "0\($0)" : "\($0)" }
+        return "\(date.year)-\(parts[0])-\(parts[1])T\(parts[2]):\(parts[3]):\(parts[4])Z"
     }
 
     /// Days since 1970-01-01, proleptic Gregorian. Years are counted from March, so that the leap day comes last.

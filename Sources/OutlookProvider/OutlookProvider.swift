@@ -12,6 +12,8 @@ public struct OutlookProvider: MailProvider {
     private let logger: Logger
     private let send: SendRequest
 
+    public var folderSchedule: FolderSchedule? { configuration.folders }
+
     public init(
         configuration: OutlookConfiguration = .init(), transport: HTTPTransport, time: any TimeSource = SystemTime(),
         logger: Logger
@@ -29,9 +31,17 @@ public struct OutlookProvider: MailProvider {
     public func session(
         since: UnixSeconds?, tokens: any AccessTokens, budget: any QuotaBudget
     ) -> any MailboxSession {
+        OutlookSession(api: api(tokens, budget), since: since, time: time, logger: logger)
+    }
+
+    public func pushes(tokens: any AccessTokens, budget: any QuotaBudget) -> (any MailboxPushes)? {
+        configuration.notificationURL.map { OutlookPushes(api: api(tokens, budget), notificationURL: $0) }
+    }
+
+    private func api(_ tokens: any AccessTokens, _ budget: any QuotaBudget) -> OutlookAPI {
         let calls = ProviderCalls<OutlookFailure>(
             policy: configuration.calls, tokens: tokens, budget: budget, time: time, send: send)
-        return OutlookSession(api: OutlookAPI(configuration: configuration, calls: calls), since: since, logger: logger)
+        return OutlookAPI(configuration: configuration, calls: calls)
     }
 }
 
@@ -41,6 +51,8 @@ public struct OutlookConfiguration: Sendable {
     public var apiURL = "https://graph.microsoft.com/v1.0"
     /// `EVENT_HEADERS`
     public var headers = HeaderSelection.standard
+    /// How often passes that nobody asked for ask the folders.
+    public var folders = FolderSchedule.standard
     /// How calls are tried.
     public var calls = CallPolicy()
     /// Requests in flight at once to one mailbox: Graph refuses a fifth.
@@ -51,6 +63,12 @@ public struct OutlookConfiguration: Sendable {
     public var lightPageSize = 500
     /// Requests in one batch: Graph accepts no more.
     public var batchPartsMax = 20
+    /// Where Graph announces changes and what becomes of subscriptions: `PUBLIC_URL` and `/webhooks/microsoft`. Without
+    /// it nothing is announced.
+    public var notificationURL: String?
+    /// From start to last byte of asking for a subscription: Graph calls ``notificationURL`` meanwhile, and waits ten
+    /// seconds for each answer.
+    public var subscribeTimeout: Duration = .seconds(90)
     /// Largest answer accepted to one call.
     public var answerBytesMax = 64 * 1024 * 1024
 

@@ -6,6 +6,8 @@ import ProviderClient
 struct OutlookRound: Sendable {
     /// Folders still to be asked, in order.
     var remaining: [String]
+    /// Only the folders that were due are asked.
+    let isPartial: Bool
     /// Differences with the store were looked for.
     var hasRepaired: Bool
     /// How far all stored messages were looked through for those no folder named, by id; nil when that is not to be done.
@@ -17,20 +19,43 @@ struct OutlookRound: Sendable {
     /// The whole tree was read, to believe that a folder is not in it.
     var hasReadTree = false
 
-    init(_ folders: [OutlookFolder]) {
+    init(_ folders: [OutlookFolder], isPartial: Bool = false) {
         remaining = folders.map(\.id)
+        self.isPartial = isPartial
         hasRepaired = folders.contains(where: \.isRepair)
     }
 }
 
 extension OutlookSession {
     func changes(since cursor: Cursor, known: any KnownMessages) async throws -> ChangeBatch {
+        // Somebody asks while a round of the clock is under way: every folder is asked, from where it is by now.
+        if round?.isPartial == true { round = nil }
+        return try await changes(since: cursor, known: known) { position in
+            let folders = position.tree.inOrder
+            return OutlookRound(position.isBackfilled ? folders : folders.filter { !$0.isToBeFilled })
+        }
+    }
+
+    /// A folder that is not asked may hold what left another one, or miss what is in another by now. That makes no
+    /// difference: what left a folder is asked for itself, and what is read twice is one event.
+    func dueChanges(
+        since cursor: Cursor, known: any KnownMessages, schedule: FolderSchedule
+    ) async throws -> ChangeBatch {
+        guard try position(at: cursor).isBackfilled else { return try await changes(since: cursor, known: known) }
+        let now = time.nowMilliseconds()
+        return try await changes(since: cursor, known: known) { position in
+            OutlookRound(position.tree.due(schedule, at: now), isPartial: true)
+        }
+    }
+
+    private func changes(
+        since cursor: Cursor, known: any KnownMessages, _ begin: (OutlookCursor) -> OutlookRound
+    ) async throws -> ChangeBatch {
         var position = try position(at: cursor)
         var batch = ChangeBatch(origin: .incremental, cursor: cursor, phase: position.phase, more: true)
         if round == nil {
             batch.labels = try await readTree(&position)
-            let folders = position.tree.inOrder
-            round = OutlookRound(position.isBackfilled ? folders : folders.filter { !$0.isToBeFilled })
+            round = begin(position)
         }
         batch.more = try await fill(&batch, &position, known)
         return handOut(batch, at: position)

@@ -63,6 +63,9 @@ extension OutlookSession {
             position.tree[id]?.state = .walking
             position.tree[id]?.start = version
         }
+        if !page.items.isEmpty, position.tree[id]?.state == .current {
+            position.tree[id]?.changedAt = time.nowMilliseconds()
+        }
         let listed = OutlookPage(page.items, of: place)
         if listed.nameless > 0 {
             logger.warning("listed messages without a usable id", metadata: ["count": "\(listed.nameless)"])
@@ -99,6 +102,7 @@ extension OutlookSession {
         }
         guard let end = page.deltaLink, !end.isEmpty else { throw OutlookFailure.unreadable(.messages(linked: true)) }
         position.tree[id]?.link = end
+        position.tree[id]?.checkedAt = time.nowMilliseconds()
         round?.remaining.removeAll { $0 == id }
         guard position.tree[id]?.state == .walking else { return }
         position.tree[id]?.state = .current

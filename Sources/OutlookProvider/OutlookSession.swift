@@ -10,6 +10,7 @@ actor OutlookSession: MailboxSession {
     let api: OutlookAPI
     let normalizer: OutlookNormalizer
     let logger: Logger
+    let time: any TimeSource
 
     /// The round of changes under way.
     var round: OutlookRound?
@@ -22,11 +23,14 @@ actor OutlookSession: MailboxSession {
     private var restarts: [String: Int] = [:]
     /// Graph cannot follow this mailbox's tree of folders: it is walked each time.
     private var walksTree = false
+    /// The tree as an import had to read it, because it knew more than the cursor's.
+    var importTree: FolderTree?
     /// What the last cursor handed out says.
     private var last: (cursor: Cursor, position: OutlookCursor)?
 
-    init(api: OutlookAPI, since: UnixSeconds?, logger: Logger) {
+    init(api: OutlookAPI, since: UnixSeconds?, time: any TimeSource, logger: Logger) {
         self.api = api
+        self.time = time
         self.logger = logger
         normalizer = OutlookNormalizer(headers: api.configuration.headers, since: since)
         pages = Parallelism(api.configuration.concurrency, least: 1, inOneRequest: false)
@@ -45,10 +49,11 @@ actor OutlookSession: MailboxSession {
         return MailboxProfile(identity: id, messagesTotal: 0, startingCursor: OutlookCursor().cursor)
     }
 
-    func read(ids: [String], cursor: Cursor, phase: SyncPhase) async throws -> ChangeBatch {
+    func read(ids: [String], cursor: Cursor, phase: SyncPhase, anyDate: Bool) async throws -> ChangeBatch {
         let position = try position(at: cursor)
+        let scope = anyDate ? OutlookNormalizer(headers: normalizer.headers, since: nil) : normalizer
         // Not newer than the next batch, whose clock is this one's successor: the cursor stays.
-        let outcome = try await reader(position, version: position.clock).read(
+        let outcome = try await reader(position.tree, scope, version: position.clock).read(
             ids.filter(OutlookID.isValid), known: nil)
         var batch = ChangeBatch(origin: .incremental, cursor: cursor, phase: phase)
         batch.take(outcome, order: ids)
@@ -83,8 +88,12 @@ actor OutlookSession: MailboxSession {
     // MARK: What can go wrong
 
     func reader(_ position: OutlookCursor, version: UInt64) -> OutlookReader {
+        reader(position.tree, normalizer, version: version)
+    }
+
+    func reader(_ tree: FolderTree, _ normalizer: OutlookNormalizer, version: UInt64) -> OutlookReader {
         OutlookReader(
-            source: OutlookSource(api: api, normalizer: normalizer, tree: position.tree, version: version),
+            source: OutlookSource(api: api, normalizer: normalizer, tree: tree, version: version),
             parallelism: batches)
     }
 

@@ -134,6 +134,14 @@ enum OutlookWire {
         var isComplete: Bool { hasLabels && keys.isSuperset(of: [.receivedDateTime, .subject, .toRecipients]) }
     }
 
+    struct Subscription: Decodable, Sendable {
+        var id: String?
+        /// ISO 8601, in UTC.
+        var expirationDateTime: String?
+        var notificationUrl: String?
+        var clientState: String?
+    }
+
     struct Profile: Decodable, Sendable {
         var id: String?
     }

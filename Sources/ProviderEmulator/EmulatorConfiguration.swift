@@ -22,6 +22,9 @@ public struct EmulatorConfiguration: Sendable {
     public var concurrentPerUserMax = 0
     /// What strikes requests to Google; Microsoft's are in ``MicrosoftConfiguration/faults``.
     public var faults = FaultPlan()
+    /// What strikes pushes on their way, whichever provider sends them.
+    public var pushFaults = FaultPlan()
+    public var googlePushes = GooglePushConfiguration()
     public var microsoft = MicrosoftConfiguration()
     public var oauth = OAuthConfiguration()
     /// Answers the parts of a batch in an order of its own, as the provider may.
@@ -50,6 +53,7 @@ public struct MicrosoftConfiguration: Sendable {
     /// Answers the parts of a batch in an order of its own, as the provider may.
     public var shufflesBatchAnswers = true
     public var faults = FaultPlan()
+    public var subscriptions = GraphSubscriptionRules()
 
     public init() {}
 }

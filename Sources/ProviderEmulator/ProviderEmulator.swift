@@ -6,6 +6,7 @@ import Synchronization
 /// Google (OAuth and the Gmail API), Microsoft (OAuth and Graph) and an issuer of users' tokens, on a loopback port.
 ///
 /// Paths: the Gmail API and its batch endpoint at ``baseURL``, `/oauth/google/token`, `/oauth/google/revoke`,
+/// `/oauth2/v3/certs`,
 /// Graph at `/v1.0`, `/{tenant}/oauth2/v2.0/token`, `/auth/jwks`, and an admin API under `/admin`.
 public final class ProviderEmulator: Sendable {
     /// `http://127.0.0.1:PORT`
@@ -13,12 +14,16 @@ public final class ProviderEmulator: Sendable {
     public let google: GoogleEmulator
     public let microsoft: MicrosoftEmulator
     public let issuer: TokenIssuer
+    /// Carries the pushes of both providers.
+    public let courier: PushCourier
     private let server: Task<Void, any Error>
 
     /// `GOOGLE_TOKEN_URL`
     public var tokenURL: String { baseURL + "/oauth/google/token" }
     /// `GOOGLE_REVOKE_URL`
     public var revokeURL: String { baseURL + "/oauth/google/revoke" }
+    /// `GOOGLE_OIDC_JWKS_URL`
+    public var googleKeysURL: String { baseURL + "/oauth2/v3/certs" }
     /// `GRAPH_API_URL`
     public var graphURL: String { baseURL + "/v1.0" }
     /// `MICROSOFT_TOKEN_URL`
@@ -32,9 +37,11 @@ public final class ProviderEmulator: Sendable {
     public static func start(_ configuration: EmulatorConfiguration = .init(), logger: Logger) async throws
         -> ProviderEmulator
     {
-        let google = GoogleEmulator(configuration)
-        let microsoft = MicrosoftEmulator(configuration)
-        let responder = EmulatorResponder(google: google, microsoft: microsoft, configuration: configuration)
+        let courier = PushCourier(faults: configuration.pushFaults, time: configuration.time)
+        let google = GoogleEmulator(configuration, courier: courier)
+        let microsoft = MicrosoftEmulator(configuration, courier: courier)
+        let responder = EmulatorResponder(
+            google: google, microsoft: microsoft, courier: courier, configuration: configuration)
         // Ending by cancellation is how the server is stopped; Hummingbird would report each open connection as an
         // error. What matters is thrown.
         var quiet = logger
@@ -72,26 +79,32 @@ public final class ProviderEmulator: Sendable {
                 "random_graph_fault_seed": "\(microsoft.faults.randomSeed.map(String.init) ?? "none")",
             ])
         return ProviderEmulator(
-            baseURL: baseURL, google: google, microsoft: microsoft, issuer: issuer, server: server)
+            baseURL: baseURL, google: google, microsoft: microsoft, issuer: issuer, courier: courier,
+            server: server)
     }
 
     private init(
         baseURL: String, google: GoogleEmulator, microsoft: MicrosoftEmulator, issuer: TokenIssuer,
-        server: Task<Void, any Error>
+        courier: PushCourier, server: Task<Void, any Error>
     ) {
         self.baseURL = baseURL
         self.google = google
         self.microsoft = microsoft
         self.issuer = issuer
+        self.courier = courier
         self.server = server
     }
 
-    /// Stops listening and closes every connection.
+    /// Sends no push any more, stops listening and closes every connection.
     public func shutdown() async {
+        await courier.shutdown()
         server.cancel()
         // How the server ended does not matter to who wanted it ended.
         _ = await server.result
     }
 
-    deinit { server.cancel() }
+    deinit {
+        courier.close()
+        server.cancel()
+    }
 }

@@ -20,6 +20,7 @@ struct Service: Sendable {
     private let access: ProviderAccess
     private let stream: StreamAccess
     private let keySet: KeySetCache
+    private let pushes: PushAccess
     private let api: MailAPIServer
     private let group: ServiceGroup
 
@@ -50,13 +51,16 @@ struct Service: Sendable {
         let keySet = KeySetCache(url: configuration.jwt.jwksURL, time: time, logger: logger) { request in
             try await transport.send(request)
         }
+        let pushes = PushAccess(configuration, access, receiver: works.pushes.receiver, time: time, logger: logger)
         let api = MailAPIServer(
             configuration: configuration.api,
             commands: works.commands(stream: stream, configuration, refreshes: refreshes, time: time),
-            events: works.events,
+            schedules: works.manager, cron: configuration.cron(works.manager), events: works.events,
+            live: LiveSources { user in try await works.manager.imports(of: user).map(LiveImport.init) },
             jobs: JobDesk(queue: works.jobs) { try await access.vault.accounts(of: $0).map(\.key) },
             verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
-            operatorToken: operatorToken, metrics: PrometheusMetrics.installed, time: time, logger: logger)
+            pushes: pushes.webhooks, operatorToken: operatorToken, metrics: PrometheusMetrics.installed, time: time,
+            logger: logger)
         let control = ControlServer(
             socket: ControlSocket(directory: configuration.dataDirectory), commands: ControlCommands.all,
             context: ControlContext(
@@ -71,7 +75,7 @@ struct Service: Sendable {
                 logger: logger))
         return Service(
             configuration: configuration, logger: logger, data: data, access: access, stream: stream, keySet: keySet,
-            api: api, group: group)
+            pushes: pushes, api: api, group: group)
     }
 
     /// Runs until SIGTERM, SIGINT, cancellation or ``stop()``; then closes everything.
@@ -92,6 +96,7 @@ struct Service: Sendable {
 
     private func close() async {
         await keySet.shutdown()
+        await pushes.close()
         await access.close(logger: logger)
         await data.close(logger: logger)
         await stream.close()

@@ -4,6 +4,7 @@ import MailAPI
 import MailDispatch
 import MailJobs
 import MailModel
+import MailPush
 import MailStore
 import MailSync
 
@@ -17,6 +18,7 @@ struct ServiceCommands: AccountCommands {
     let streamName: String
     let manager: SyncManager
     let erasure: AccountErasure
+    let pushes: PushKeeper
     let dispatcher: OutboxDispatcher
     let publisher: JetStreamPublisher
     let refreshes: TokenRefreshes
@@ -32,6 +34,7 @@ struct ServiceCommands: AccountCommands {
                 .retry(after: nil, scope: .account), code: "being_erased", "the account is being erased: connect later")
         }
         try await manager.connect(key, tokens: tokens, since: since)
+        await pushes.follow(key)
     }
 
     func wake(user: UserID, provider: ProviderKind?, inbox: InboxID?) async throws -> Int {
@@ -39,15 +42,23 @@ struct ServiceCommands: AccountCommands {
     }
 
     func disconnect(_ key: AccountKey) async throws -> Bool {
-        guard try await manager.disconnect(key) else { return false }
+        guard try await leavingPushes(key, { try await manager.disconnect(key) }) else { return false }
         try await jobs.cancelJobs(of: key)
         return true
     }
 
-    func erase(_ key: AccountKey) async throws -> ErasureReport? { try await erasure.erase(key) }
+    func erase(_ key: AccountKey) async throws -> ErasureReport? {
+        try await leavingPushes(key) { try await erasure.erase(key) }
+    }
 
     func accounts(of user: UserID) async throws -> [AccountReport] {
-        try await manager.accounts(of: user).map { AccountReport($0, at: time.now()) }
+        let snapshots = try await manager.accounts(of: user)
+        let standings = await pushes.standings(of: snapshots.map(\.key))
+        return snapshots.map { snapshot in
+            var report = AccountReport(snapshot, at: time.now())
+            report.pushes = .init(standings[snapshot.key])
+            return report
+        }
     }
 
     func verify(
@@ -67,7 +78,7 @@ struct ServiceCommands: AccountCommands {
         return ServiceReport(
             version: MailsyncVersion.current, uptimeSeconds: now - startedAt, stream: await stream(dispatch),
             accounts: Dictionary(accounts.map { ($0.status, 1) }, uniquingKeysWith: +),
-            outboxDepth: accounts.reduce(0) { $0 + ($1.stored?.outboxDepth ?? 0) },
+            pushes: accounts.pushGroups, outboxDepth: accounts.reduce(0) { $0 + ($1.stored?.outboxDepth ?? 0) },
             oldestUnpublishedSeconds: accounts.compactMap { $0.stored?.oldestUnpublishedAt }.min().map {
                 max(0, now - $0)
             },
@@ -141,12 +152,22 @@ extension AccountReport {
             self.init(
                 key: snapshot.key, status: .starting, isRunning: !snapshot.isParked, phase: .starting,
                 retryCount: snapshot.failures, nextAttemptAt: snapshot.nextAttemptAt, waitingFor: snapshot.waitingFor)
+            take(snapshot)
             return
         }
         self.init(
             stored, isRunning: !snapshot.isParked, waitingFor: snapshot.waitingFor,
             etaSeconds: snapshot.etaSeconds.map(Int64.init), at: now)
         nextAttemptAt = snapshot.nextAttemptAt
+        take(snapshot)
+    }
+}
+
+extension AccountReport {
+    /// How often it is polled.
+    fileprivate mutating func take(_ snapshot: AccountSnapshot) {
+        intervalSeconds = snapshot.interval.map { Int64($0.inSeconds.rounded(.up)) }
+        schedule = snapshot.schedule
     }
 }
 

@@ -1,9 +1,11 @@
+import Accounts
 import EventAudit
 import Logging
 import MailAPI
 import MailDispatch
 import MailJobs
 import MailModel
+import MailPush
 import MailRecovery
 import MailStore
 import MailSync
@@ -15,6 +17,7 @@ struct ServiceWorks: Sendable {
     let events: EventFeed
     let reserve: DiskReserve
     let manager: SyncManager
+    let pushes: PushKeeper
     let recovery: UserRecovery
     let erasure: AccountErasure
     let verifier: Verifier
@@ -41,16 +44,24 @@ struct ServiceWorks: Sendable {
         let reserve = DiskReserve(directory: configuration.dataDirectory, limit: configuration.diskReserve) {
             time.nowMilliseconds()
         }
+        let passes = PassRelay()
         let manager = SyncManager(
-            settings: SyncSettings(interval: configuration.syncInterval, outboxRowsMax: configuration.outboxRowsMax),
+            settings: SyncSettings(
+                interval: configuration.syncInterval, pushInterval: configuration.waking.pushPollInterval,
+                isClockOff: configuration.waking.isDrivenByCron, outboxRowsMax: configuration.outboxRowsMax),
             stores: stores, vault: access.vault, tokens: access.tokens, providers: access.providers,
             budgets: access.budgets,
             hooks: SyncHooks(
                 committed: { user in
                     dispatcher.wake(user)
                     events.committed(user)
-                }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) }),
-            time: time, logger: logger)
+                }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) },
+                passEnded: { key, report in passes.tell(key, report) }),
+            schedules: AccountSchedules(data.registry), time: time, logger: logger)
+
+        // What providers announce wakes workers.
+        let pushes = PushKeeper(data, access, manager, time: time, logger: logger)
+        passes.connect { key, report in pushes.passEnded(key, report) }
 
         // What brings stores and stream together again, when one of them went back in time, and erases accounts.
         let recovery = UserRecovery(
@@ -74,8 +85,9 @@ struct ServiceWorks: Sendable {
                 queue: jobs, manager: manager, verifier: verifier, vault: access.vault, stores: stores
             ).handlers, time: time, logger: logger)
         return ServiceWorks(
-            dispatcher: dispatcher, events: events, reserve: reserve, manager: manager, recovery: recovery,
-            erasure: erasure, verifier: verifier, verifications: UserVerifications(verifier: verifier, time: time),
+            dispatcher: dispatcher, events: events, reserve: reserve, manager: manager, pushes: pushes,
+            recovery: recovery, erasure: erasure, verifier: verifier,
+            verifications: UserVerifications(verifier: verifier, time: time),
             reconciliation: Reconciliation(
                 verifier: verifier, manager: manager, interval: configuration.verifyInterval, time: time,
                 logger: logger), jobs: jobs, jobRunner: jobRunner)
@@ -83,7 +95,7 @@ struct ServiceWorks: Sendable {
 
     /// In the order in which they start; they are stopped in reverse.
     var services: [any ServiceLifecycle.Service] {
-        [dispatcher, manager, recovery, reconciliation, verifications, jobRunner]
+        [dispatcher, manager, pushes, recovery, reconciliation, verifications, jobRunner]
     }
 
     /// For commands of operators.
@@ -96,8 +108,9 @@ struct ServiceWorks: Sendable {
         stream: StreamAccess, _ configuration: ServiceConfiguration, refreshes: TokenRefreshes, time: any TimeSource
     ) -> ServiceCommands {
         ServiceCommands(
-            streamName: configuration.stream.name, manager: manager, erasure: erasure, dispatcher: dispatcher,
-            publisher: stream.publisher, refreshes: refreshes, verifications: verifications, jobs: jobs,
+            streamName: configuration.stream.name, manager: manager, erasure: erasure, pushes: pushes,
+            dispatcher: dispatcher, publisher: stream.publisher, refreshes: refreshes, verifications: verifications,
+            jobs: jobs,
             obstacle: { [reserve] in reserve.obstacle() }, startedAt: time.now(), time: time)
     }
 }

@@ -65,6 +65,9 @@ enum StatusText {
             "missing   \(status.missing ?? 0) messages, by the last verifications"
                 + (status.oldestVerification.map { "; the oldest \(duration($0)) ago" } ?? ""),
         ]
+        if let pushes = status.pushes, pushes.contains(where: { $0.key != "off" && $0.value > 0 }) {
+            lines.append("pushes    " + accounts(pushes))
+        }
         lines += status.errors.prefix(5).map {
             "error     \($0.code): \($0.lastHour) in the last hour, \($0.total) in all"
         }
@@ -121,6 +124,7 @@ enum StatusText {
         let uptime: Int
         let nats: Stream
         let accounts: [String: Int]
+        let pushes: [String: Int]?
         let outboxDepth: Int
         let oldestUnpublished: Int?
         let gaps: Int
@@ -131,7 +135,7 @@ enum StatusText {
         let worst: [Account]
 
         enum CodingKeys: String, CodingKey {
-            case version, nats, accounts, gaps, missing, errors
+            case version, nats, accounts, pushes, gaps, missing, errors
             case givenUp = "given_up"
             case oldestVerification = "oldest_verification_s"
             case uptime = "uptime_s"

@@ -37,10 +37,14 @@ actor FakeCommands: AccountCommands {
     private(set) var verifies: [Verify] = []
     private var summary: VerificationSummary? = VerificationSummary(agrees: true, events: 3)
     private var reports: [AccountReport] = []
+    private(set) var imports: [LiveImport] = []
+    /// How often the accounts were asked for.
+    private(set) var looks = 0
     private var failure: (any Error)?
     private var problems: [ReadinessProblem] = []
 
     func set(reports: [AccountReport]) { self.reports = reports }
+    func set(imports: [LiveImport]) { self.imports = imports }
     func set(summary: VerificationSummary?) { self.summary = summary }
     func set(failure: any Error) { self.failure = failure }
     func set(problems: [ReadinessProblem]) { self.problems = problems }
@@ -80,7 +84,10 @@ actor FakeCommands: AccountCommands {
     }
 
     /// Everybody's, to see that the API shows each user only their own.
-    func accounts(of user: UserID) async throws -> [AccountReport] { reports }
+    func accounts(of user: UserID) async throws -> [AccountReport] {
+        looks += 1
+        return reports
+    }
 
     func overview() async throws -> ServiceReport {
         ServiceReport(
@@ -100,8 +107,12 @@ actor FakeCommands: AccountCommands {
 struct APIFixture: Sendable {
     static let issuer = "https://app.example.com"
     static let operatorToken = "operator-token-of-the-tests"
+    static let cronSecret = "cron-secret-of-the-tests"
 
     let commands = FakeCommands()
+    let schedules = FakeSchedules()
+    let cron = FakeCron()
+    var cronSecret: Secret? = Secret(APIFixture.cronSecret)
     let stores: UserStores
     let events: EventFeed
     let metrics = PrometheusMetrics()
@@ -109,6 +120,8 @@ struct APIFixture: Sendable {
     private let directory: StoreDirectory
     private let key = Curve25519.Signing.PrivateKey()
     let configuration: MailAPIConfiguration
+    /// What takes providers' pushes.
+    var pushes: PushWebhooks?
 
     /// - Parameter limits: changes to the limits; the time to linger is short already.
     init(
@@ -139,13 +152,15 @@ struct APIFixture: Sendable {
         var configuration = configuration
         configuration.port = port
         return MailAPIServer(
-            configuration: configuration, commands: commands, events: events,
+            configuration: configuration, commands: commands, schedules: schedules,
+            cron: CronEndpoint(commands: cron, secret: cronSecret, interval: .seconds(30)), events: events,
+            live: LiveSources { [commands] _ in await commands.imports },
             jobs: JobDesk(queue: try jobs()) { [commands] user in
                 try await commands.accounts(of: user).map(\.key).filter { $0.user == user }
             },
             verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
-            operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
+            pushes: pushes, operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
             logger: .silent)
     }
 
@@ -160,7 +175,7 @@ struct APIFixture: Sendable {
                 do { try await server.run() } catch is CancellationError {}  // the end of the test
             }
             guard let port = await server.port() else { throw RawClient.Failure.cannotConnect }
-            try await body(API(port: port, fixture: self))
+            try await body(API(port: port, fixture: self, server: server))
             group.cancelAll()
         }
     }
@@ -201,6 +216,7 @@ private final class StoreDirectory: Sendable {
 struct API: Sendable {
     let port: Int
     let fixture: APIFixture
+    let server: MailAPIServer
 
     /// One request on a connection of its own, with the user's token.
     func call(
@@ -226,6 +242,22 @@ struct API: Sendable {
         }
         let lines = ["\(method) \(path) HTTP/1.1"] + fields.map { "\($0): \($1)" }
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? [])
+    }
+}
+
+extension EventStreamClient {
+    /// Opens a live stream.
+    ///
+    /// - Parameter token: in place of the user's.
+    static func open(
+        _ api: API, _ user: String, _ query: String = "", lastEventID: String? = nil, token: String? = nil,
+        receiveBufferBytes: Int32? = nil
+    ) async throws -> EventStreamClient {
+        let path = "/mail/live" + (query.isEmpty ? "" : "?\(query)")
+        let headers = lastEventID.map { ["Last-Event-ID": $0] } ?? [:]
+        return try await EventStreamClient(
+            port: api.port, request: try api.request("GET", path, user: user, bearer: token, headers: headers),
+            receiveBufferBytes: receiveBufferBytes)
     }
 }
 

@@ -113,7 +113,7 @@ import Testing
             #expect(preflight.status == 204)
             #expect(preflight.headers["access-control-allow-origin"] == "https://app.example.com")
             #expect(preflight.headers["access-control-allow-methods"]?.contains("POST") == true)
-            #expect(preflight.headers["access-control-allow-headers"] == "Authorization, Content-Type")
+            #expect(preflight.headers["access-control-allow-headers"] == "Authorization, Content-Type, Last-Event-ID")
             let refused = try await api.call("GET", "/mail/status", headers: ours)
             #expect(refused.status == 401)
             #expect(refused.headers["access-control-allow-origin"] == "https://app.example.com")

@@ -159,6 +159,7 @@ import Testing
         failing.nextAttemptAt = 1_700_000_100
         failing.waitingFor = "back-off"
         failing.etaSeconds = 60
+        failing.pushes = .init(health: .silent, until: 1_700_086_400, error: "silence: nothing came")
         await fixture.commands.set(reports: [try .test("u"), failing])
         try await fixture.run { (api: API) async throws in
             let answer = try await api.call("GET", "/mail/status", user: "u")
@@ -168,11 +169,12 @@ import Testing
                 + #"{"provider":"google","inbox_id":"primary","status":"active","phase":"live","listed":10,"stored":8,"#
                 + #""gone":1,"gaps":1,"given_up":0,"missing":0,"last_verified_at":null,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
                 + #""last_synced_at":1700000000,"last_error":null,"retry_count":0,"next_attempt_at":null,"#
-                + #""waiting_for":null,"eta_s":null},"#
+                + #""waiting_for":null,"eta_s":null,"pushes":"off","pushes_until":null,"push_error":null},"#
                 + #"{"provider":"google","inbox_id":"w/2","status":"error","phase":"live","listed":10,"stored":8,"#
                 + #""gone":1,"gaps":1,"given_up":0,"missing":0,"last_verified_at":null,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
                 + #""last_synced_at":1700000000,"last_error":"Gmail said no","retry_count":0,"#
-                + #""next_attempt_at":1700000100,"waiting_for":"back-off","eta_s":60}]}"#
+                + #""next_attempt_at":1700000100,"waiting_for":"back-off","eta_s":60,"pushes":"silent","#
+                + #""pushes_until":1700086400,"push_error":"silence: nothing came"}]}"#
             #expect(answer.text == expected)
         }
     }

@@ -174,9 +174,9 @@ import Testing
         PassVerdict.decide(.failed(error), failures: failures, settings: settings, random: 0.5)
     }
 
-    @Test func successResetsFailuresAndWaitsTheIntervalWithJitter() {
+    @Test func successResetsFailuresAndWaitsForTheNextTurn() {
         let verdict = PassVerdict.decide(.ended(.caughtUp), failures: 7, settings: settings, random: 0.5)
-        #expect(verdict == PassVerdict(next: .again(after: .seconds(30)), failures: 0))
+        #expect(verdict == PassVerdict(next: .onSchedule, failures: 0))
     }
 
     @Test func aPauseSaysWhyAndIsNoFailure() {

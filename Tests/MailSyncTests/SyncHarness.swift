@@ -16,13 +16,16 @@ final class SyncHarness: Sendable {
     let mailbox: FakeMailbox
     let stores: UserStores
     let vault: TokenVault
+    let registry: AccountRegistry
+    let schedules: AccountSchedules
     let manager: SyncManager
     let account: AccountKey
     private let running = Mutex<Task<Void, any Error>?>(nil)
 
     init(
         mailbox: FakeMailbox = FakeMailbox(), directory: TemporaryDirectory? = nil, time: ManualTime = ManualTime(),
-        settings: SyncSettings = SyncSettings()
+        settings: SyncSettings = SyncSettings(),
+        passEnded: @escaping @Sendable (AccountKey, PassReport) -> Void = { _, _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
         self.time = time
@@ -32,6 +35,8 @@ final class SyncHarness: Sendable {
         stores = UserStores(directory: "\(path)/users", time: time, logger: logger)
         vault = try TokenVault(
             path: "\(path)/auth.db", keys: EncryptionKeys(parsing: String(repeating: "0123456789abcdef", count: 4)))
+        registry = try AccountRegistry(path: "\(path)/control.db")
+        schedules = AccountSchedules(registry)
         let client = OAuthClient(
             provider: .google, clientID: "id", clientSecret: Secret("secret"), tokenURL: "https://localhost/token",
             send: { _ in throw TransportError.shutDown })
@@ -43,7 +48,7 @@ final class SyncHarness: Sendable {
                 .google: Budgets(
                     limits: QuotaLimits(accountPerMinute: 1_000_000, projectPerMinute: 1_000_000), time: time)
             ],
-            hooks: SyncHooks(committed: { _ in }), time: time,
+            hooks: SyncHooks(committed: { _ in }, passEnded: passEnded), schedules: schedules, time: time,
             logger: logger)
     }
 
@@ -59,6 +64,7 @@ final class SyncHarness: Sendable {
         try await task?.value
         await stores.close()
         try await vault.close()
+        try registry.close()
     }
 
     func connect(_ key: AccountKey? = nil) async throws {
@@ -80,6 +86,32 @@ final class SyncHarness: Sendable {
         let last = try await manager.accounts(of: key.user)
         Issue.record("the account never became as expected: \(last)")
     }
+
+    /// Waits until so many calls of the kind were made since the mailbox exists.
+    func calls(_ call: FakeMailbox.Call, _ count: Int) async throws {
+        for _ in 0..<200_000 {
+            if mailbox.calls.count(where: { $0 == call }) >= count { return }
+            await Task.yield()
+        }
+        Issue.record("never asked \(count) times for \(call): \(mailbox.calls)")
+    }
+
+    /// The time becomes this, and later until a pass over changes begins.
+    func advance(to due: Int64) async throws {
+        let before = mailbox.calls.count(where: { $0 == .changes })
+        for _ in 0..<100 {
+            await time.waitForSleepers()
+            time.advance(by: .milliseconds(max(1000, due - time.nowMilliseconds())))
+            for _ in 0..<2000 {
+                if mailbox.calls.count(where: { $0 == .changes }) > before { return }
+                await Task.yield()
+            }
+        }
+        Issue.record("no pass began: \(mailbox.calls.suffix(5))")
+    }
+
+    /// When the account's next pass is due, in Unix milliseconds; nil: only when somebody asks.
+    func due(_ key: AccountKey? = nil) async -> Int64? { await manager.workers[key ?? account]?.dueAt }
 
     func idle(_ key: AccountKey? = nil) async throws {
         try await until(key) { !$0.isRunning && $0.stored?.phase == .live && $0.failures == 0 }

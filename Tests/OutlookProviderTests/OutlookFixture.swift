@@ -79,10 +79,12 @@ struct OutlookFixture {
 
     /// One pass with a session of its own, as after a restart of the process.
     ///
-    /// - Parameter slice: so many batches of a backfill, then the pass gives its place to others.
+    /// - Parameters:
+    ///   - slice: so many batches of a backfill, then the pass gives its place to others.
+    ///   - due: only folders that are due by it are asked.
     /// - Returns: true when everything is stored; false when the slice was over.
     @discardableResult
-    func pass(slice: Int = .max) async throws -> Bool {
+    func pass(slice: Int = .max, due: FolderSchedule? = nil) async throws -> Bool {
         let asked = Counter()
         let context = PassContext(
             stores: stores, time: time, outboxRowsMax: 1_000_000, obstacle: { nil }, takeWake: { false },
@@ -90,7 +92,7 @@ struct OutlookFixture {
                 asked.increment()
                 return asked.current > slice
             }, committed: { _ in })
-        let pass = SyncPass(account: key, session: session(), context: context, mailboxKnown: true)
+        let pass = SyncPass(account: key, session: session(), context: context, folders: due, mailboxKnown: true)
         return try await pass.run() == .caughtUp
     }
 
@@ -118,10 +120,10 @@ struct OutlookFixture {
     }
 
     /// The lines of the events that a pass adds, in order; `account.*` left out.
-    func news(_ body: () throws -> Void = {}) async throws -> [String] {
+    func news(due: FolderSchedule? = nil, _ body: () throws -> Void = {}) async throws -> [String] {
         let seq = try await lastSeq()
         try body()
-        try await pass()
+        try await pass(due: due)
         return try await lines(after: seq)
     }
 

@@ -13,6 +13,8 @@ import Testing
 struct ConformanceRun {
     let mailbox: any MailboxUnderTest
     let account: AccountKey
+    /// Only mail dated at or after this is followed.
+    let since: UnixSeconds?
     let stores: UserStores
     private let vault: TokenVault
     let tokens: TokenSource
@@ -21,10 +23,12 @@ struct ConformanceRun {
     private let logger = Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() }
 
     /// Runs a case on a fresh mailbox of the adapter.
-    static func on(_ adapter: Adapter, _ body: (ConformanceRun) async throws -> Void) async throws {
+    static func on(
+        _ adapter: Adapter, since: UnixSeconds? = nil, _ body: (ConformanceRun) async throws -> Void
+    ) async throws {
         let mailbox = try await adapter.open()
         do {
-            let run = try ConformanceRun(mailbox)
+            let run = try ConformanceRun(mailbox, since: since)
             try await run.connect()
             try await body(run)
             await run.tokens.settle()
@@ -37,8 +41,9 @@ struct ConformanceRun {
         await mailbox.close()
     }
 
-    private init(_ mailbox: any MailboxUnderTest) throws {
+    private init(_ mailbox: any MailboxUnderTest, since: UnixSeconds?) throws {
         self.mailbox = mailbox
+        self.since = since
         directory = try TemporaryDirectory("conformance")
         account = AccountKey(user: try UserID("ann"), provider: mailbox.provider.kind, inbox: .primary)
         stores = UserStores(directory: "\(directory.path)/users", time: conformanceTime, logger: logger)

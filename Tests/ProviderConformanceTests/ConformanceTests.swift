@@ -275,7 +275,7 @@ import Testing
 
 extension ConformanceRun {
     func session() async throws -> any MailboxSession {
-        mailbox.provider.session(since: nil, tokens: try await tokens.tokens(for: account), budget: budget)
+        mailbox.provider.session(since: since, tokens: try await tokens.tokens(for: account), budget: budget)
     }
 
     func expectNothingTwice(_ location: SourceLocation = #_sourceLocation) async throws {
@@ -288,7 +288,7 @@ extension ConformanceRun {
         let truth = try mailbox.truth()
         let id = truth.keys.sorted().randomElement(using: &random)
         let isTrashed = id.flatMap { truth[$0] }?.contains("TRASH") == true
-        switch (Int.random(in: 0..<20, using: &random), id) {
+        switch (Int.random(in: 0..<22, using: &random), id) {
         case (0..<4, _): _ = try mailbox.arrive()
         case (4..<7, let id?): try mailbox.setStarred(id, Bool.random(using: &random))
         case (7..<9, let id?): try mailbox.setRead(id, Bool.random(using: &random))
@@ -296,6 +296,7 @@ extension ConformanceRun {
         case (12..<14, let id?): try mailbox.delete(id)
         case (14, _): try mailbox.expireCursors()
         case (15, _): try mailbox.expirePages()
+        case (17, _): _ = try await startImport(MailSelection(from: Bool.random(using: &random) ? 1000 : nil))
         case (16, _): try mailbox.trouble(Trouble.allCases.randomElement(using: &random) ?? .dropped, times: 1)
         default:
             do {

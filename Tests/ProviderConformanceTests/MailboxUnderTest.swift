@@ -1,4 +1,5 @@
 import Accounts
+import Foundation
 import GmailProvider
 import HTTPTransport
 import Logging
@@ -22,6 +23,8 @@ protocol MailboxUnderTest: Sendable {
     func fill(_ count: Int) throws
     /// Mail arrives in the inbox, unread.
     func arrive() throws -> String
+    /// Mail of this date comes into the inbox.
+    func arrive(dated date: UnixSeconds) throws -> String
     func setRead(_ id: String, _ isRead: Bool) throws
     func setStarred(_ id: String, _ isStarred: Bool) throws
     /// The message moves to the trash; it is neither read nor unread by that.
@@ -117,6 +120,12 @@ struct FakeUnderTest: MailboxUnderTest {
         counter.increment()
         let id = "new\(1000 + counter.current)"
         mailbox.deliver(id, labels: ["INBOX", "UNREAD"])
+        return id
+    }
+
+    func arrive(dated date: UnixSeconds) -> String {
+        let id = arrive()
+        mailbox.change { $0.messages[id]?.date = date }
         return id
     }
 
@@ -266,6 +275,21 @@ struct EmulatedUnderTest: MailboxUnderTest {
     }
 
     func arrive() throws -> String { try deliver("new") }
+
+    func arrive(dated date: UnixSeconds) throws -> String {
+        let header = Date(timeIntervalSince1970: Double(date)).formatted(Self.headerDate)
+        return try box.deliver(
+            Array("From: b@example.org\r\nDate: \(header) +0000\r\nSubject: dated\r\n\r\nHello\r\n".utf8))
+    }
+
+    private static var headerDate: Date.VerbatimFormatStyle {
+        .init(
+            format: """
+                \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \
+                \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\
+                \(second: .twoDigits)
+                """, locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+    }
 
     private func deliver(_ subject: String) throws -> String { try box.deliver(Self.mail(subject)) }
 

@@ -74,7 +74,7 @@ struct GraphSchema {
         case "Edm.Boolean": return isBool
         case "Edm.Int32", "Edm.Int64": return value is Int && !isBool
         case "Edm.DateTimeOffset":
-            return (value as? String)?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil
+            return (value as? String)?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{7})?Z/) != nil
         case "Edm.Binary": return (value as? String).flatMap { Data(base64Encoded: $0) } != nil
         default: return value is String
         }

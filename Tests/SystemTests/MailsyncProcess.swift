@@ -136,4 +136,7 @@ struct AccountView: Decodable, Sendable {
     let published: Int
     let outbox_depth: Int
     let waiting_for: String?
+    let pushes: String
+    let pushes_until: Int64?
+    let push_error: String?
 }

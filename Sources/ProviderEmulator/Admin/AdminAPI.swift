@@ -21,6 +21,8 @@ import MailModel
 /// | `POST mailboxes/A/command` text | ``EmulatorCommand``: text |
 /// | `GET faults`, `POST faults` text, `DELETE faults[/N]` | ``FaultText`` |
 /// | `POST random-faults` `{"rate","seed"}` | |
+/// | `POST pushes/google` `{"url","audience"?,"service_account"?,"wrapped"?}`, `DELETE pushes/google` | where Google's pushes go |
+/// | `… pushes/faults`, `… pushes/random-faults` | the same for pushes of either provider |
 /// | `GET stats` | text, `name value` per line |
 /// | `POST jwt` `{"sub","expires_in"?}` | `{"token"}` |
 /// | `… microsoft/…` | the same for Microsoft: ``MicrosoftAdminAPI`` |
@@ -28,6 +30,7 @@ struct AdminAPI: Sendable {
     let google: GoogleEmulator
     let microsoft: MicrosoftEmulator
     let issuer: TokenIssuer
+    let courier: PushCourier
 
     /// Why a request was refused.
     enum Refusal: Error {
@@ -60,6 +63,7 @@ struct AdminAPI: Sendable {
         switch (request.method, path.first, path.count) {
         case (_, "microsoft", 2...):
             return try await MicrosoftAdminAPI(microsoft: microsoft).route(request, Array(path.dropFirst()))
+        case (_, "pushes", 2...): return try pushes(request, Array(path.dropFirst()))
         case (_, "faults", _), ("POST", "random-faults", 1):
             return try FaultAdminAPI(
                 faults: google.faults, randomEndpoint: .anyGmail, randomResponses: RandomFaults.transient
@@ -84,6 +88,26 @@ struct AdminAPI: Sendable {
         }
         let count = try google.messageIDs(of: address).count
         return .object { $0.field("messages", Int64(count)) }
+    }
+
+    private func pushes(_ request: EmulatorRequest, _ path: [String]) throws -> EmulatorReply {
+        switch (request.method, path[0], path.count) {
+        case ("POST", "google", 1):
+            let body = try AdminBody(request)
+            guard let url = body.url else { throw Refusal.badRequest("url is missing") }
+            google.pushEndpoint = GooglePushEndpoint(
+                url: url, audience: body.audience,
+                serviceAccount: body.service_account ?? GooglePushEndpoint.standardServiceAccount,
+                isWrapped: body.wrapped ?? true)
+            return .done
+        case ("DELETE", "google", 1):
+            google.pushEndpoint = nil
+            return .done
+        default:
+            return try FaultAdminAPI(
+                faults: courier.faults, randomEndpoint: .push, randomResponses: RandomFaults.onPushes
+            ).route(request, path)
+        }
     }
 
     private func issueToken(_ body: AdminBody) throws -> EmulatorReply {
@@ -126,6 +150,11 @@ struct AdminBody: Decodable {
     var flag: String?
     var importance: String?
     var categories: [String]?
+    var url: String?
+    var audience: String?
+    var service_account: String?
+    var wrapped: Bool?
+    var event: String?
 }
 
 extension EmulatorError {

@@ -32,6 +32,7 @@ extension EmulatorCommand {
                 try google.modify(id, in: address, remove: ["UNREAD"])
             }
         case .move, .renameFolder, .deleteFolder: throw .unsupported("folders")
+        case .lifecycle, .subscriptions: throw .unsupported("subscriptions")
         case .createLabel(let name): return "label \(try google.createLabel(name, in: address))"
         case .live(let steps): return try Self.live(steps, google, address)
         case .fault(let fault): return "fault \(google.faults.add(fault)) is armed"

@@ -26,6 +26,11 @@ extension EmulatorCommand {
         case .expireTokens:
             Self.done("access tokens have expired") { microsoft.expireAccessTokens(of: address) }
         case .revoke: Self.done("the grant is withdrawn") { microsoft.revokeGrant(of: address) }
+        case .lifecycle(let event):
+            try Self.done("told: \(event.rawValue)") { () throws(EmulatorError) in
+                try microsoft.sendLifecycle(event, to: address)
+            }
+        case .subscriptions: try Self.subscriptions(microsoft, address)
         case .list(let count): try Self.list(count, microsoft, address)
         case .stats: microsoft.stats.text(microsoft.faults)
         case .help: Self.helpText
@@ -110,6 +115,17 @@ extension EmulatorCommand {
         var lines: [String] = []
         for _ in 0..<steps { lines.append(try activity.step(microsoft).description) }
         return lines.joined(separator: "\n")
+    }
+
+    private static func subscriptions(
+        _ microsoft: MicrosoftEmulator, _ address: String
+    ) throws(EmulatorError) -> String {
+        let lines = try microsoft.subscriptions(of: address).map { subscription in
+            "\(subscription.id)  \(subscription.resource)  \(subscription.changeType)  "
+                + "until \(MailDate.second(subscription.expiresAt))  \(subscription.notificationURL)"
+                + (subscription.isPaused ? "  paused" : "")
+        }
+        return lines.isEmpty ? "no subscriptions" : lines.joined(separator: "\n")
     }
 
     private static func list(

@@ -24,6 +24,10 @@ public enum EmulatorCommand: Sendable, Hashable {
     case expireHistory
     case expireTokens
     case revoke
+    /// Tells the mailbox's subscriptions (Outlook).
+    case lifecycle(GraphLifecycleEvent)
+    /// Shows the mailbox's subscriptions (Outlook).
+    case subscriptions
     case list(count: Int)
     case stats
     case help
@@ -49,6 +53,9 @@ public enum EmulatorCommand: Sendable, Hashable {
         expire-history              every history id, or delta link, given so far is too old
         expire-tokens               access tokens end; refreshing works
         revoke                      the user withdraws the grant
+        subscriptions               Outlook: who is told of changes
+        lifecycle missed | subscriptionRemoved | reauthorizationRequired
+                                    Outlook: tells them so, and does it
         stats                       requests, units, faults
         help
         An ID may be shortened to its last digits; "last" is the newest message.
@@ -77,6 +84,8 @@ public enum EmulatorCommand: Sendable, Hashable {
         case "expire-history": return .expireHistory
         case "expire-tokens": return .expireTokens
         case "revoke": return .revoke
+        case "subscriptions": return .subscriptions
+        case "lifecycle": return try lifecycle(rest)
         case "stats": return .stats
         case "help": return .help
         default: throw Invalid(description: "'\(name)' is not understood; try help")
@@ -104,6 +113,15 @@ public enum EmulatorCommand: Sendable, Hashable {
         return .label(
             id: id, add: changes.filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) },
             remove: changes.filter { $0.hasPrefix("-") }.map { String($0.dropFirst()) })
+    }
+
+    private static func lifecycle(_ words: [String]) throws(Invalid) -> EmulatorCommand {
+        let event = GraphLifecycleEvent.allCases.first { [$0.rawValue.lowercased()] == words.map { $0.lowercased() } }
+        guard let event else {
+            let names = GraphLifecycleEvent.allCases.map(\.rawValue)
+            throw Invalid(description: "lifecycle takes one of: \(names.joined(separator: ", "))")
+        }
+        return .lifecycle(event)
     }
 
     private static func renaming(_ words: [String]) throws(Invalid) -> EmulatorCommand {

@@ -1,9 +1,10 @@
 /// Faults as one writes them: `ENDPOINT RESPONSE [match=TEXT] [mailbox=ADDRESS] [times=N|ever] [skip=N]`.
 ///
 /// ENDPOINT: `gmail` (any method), a method (`profile`, `list`, `get`, `history`, `labels`, `modify`, `trash`,
-/// `delete`), `batch`, `token`, `revoke`, `jwks`.
+/// `delete`, `watch`, `stop`), `batch`, `token`, `revoke`, `jwks`.
 /// At Microsoft: `graph` (any call), `me`, `folders`, `folder`, `child-folders`, `folders-delta`, `messages`, `delta`,
-/// `message`, `batch`, `token`.
+/// `message`, `subscribe`, `subscriptions`, `renew`, `unsubscribe`, `batch`, `token`.
+/// On pushes: `push`, with `drop`, `double`, `delay:MS`, `reorder`, `garbage` or `forge`.
 /// RESPONSE: a status (`503`), an error of Gmail (``GmailError/named``), Graph (``GraphError/named``) or a token
 /// endpoint (``OAuthError/named``, ``MicrosoftOAuthError/named``), an odd page of Graph (``GraphPageFault/named``,
 /// `foreign:ORIGIN`), `graph-wait:SECONDS` (429 with `Retry-After`), or one of `html502`, `garbage`, `drop`, `lose-answer`, `stall`, `empty-page`, `expire-token`, `delay:MS`, `truncate:BYTES`, `cut:BYTES`,
@@ -21,12 +22,16 @@ enum FaultText {
         "batch": .batch, "token": .token, "revoke": .revoke, "jwks": .jwks, "graph": .anyGraph, "me": .graph(.me),
         "folders": .graph(.foldersList), "folder": .graph(.foldersGet), "child-folders": .graph(.childFoldersList),
         "folders-delta": .graph(.foldersDelta), "messages": .graph(.messagesList), "delta": .graph(.messagesDelta),
-        "message": .graph(.messagesGet),
+        "watch": .gmail(.watch), "stop": .gmail(.stop),
+        "message": .graph(.messagesGet), "subscribe": .graph(.subscriptionsCreate),
+        "subscriptions": .graph(.subscriptionsList), "renew": .graph(.subscriptionsUpdate),
+        "unsubscribe": .graph(.subscriptionsDelete), "push": .push,
     ]
 
     private static let plain: [String: FaultResponse] = [
         "html502": .html502, "garbage": .garbage, "drop": .drop, "lose-answer": .loseAnswer, "stall": .stall,
-        "empty-page": .emptyPage, "expire-token": .expireAccessToken,
+        "empty-page": .emptyPage, "expire-token": .expireAccessToken, "double": .double, "reorder": .reorder,
+        "forge": .forge,
     ]
 
     static func parse(_ words: [String]) throws(Invalid) -> Fault {

@@ -14,6 +14,9 @@ import MailModel
 /// | `POST mailboxes/A/folders` `{"name","parent"?,"hidden"?}` | `{"id"}` |
 /// | `PATCH mailboxes/A/folders/ID` `{"name"?,"parent"?}`, `DELETE mailboxes/A/folders/ID` | |
 /// | `POST mailboxes/A/grant`, `revoke`, `expire-tokens`, `expire-delta` `{"folder"?}`, `live`, `command` | as at Google |
+/// | `GET mailboxes/A/subscriptions` | JSON lines: `{"id","resource","change_type","notification_url","expires_at","paused"}` |
+/// | `POST mailboxes/A/lifecycle` `{"event"}`, `expire-subscriptions` | ``GraphLifecycleEvent``; ends them silently |
+/// | `POST hold-notifications`, `release-notifications` | of all mailboxes |
 /// | `faults`, `random-faults`, `stats` | as at Google, of Microsoft's endpoints |
 struct MicrosoftAdminAPI: Sendable {
     let microsoft: MicrosoftEmulator
@@ -27,9 +30,12 @@ struct MicrosoftAdminAPI: Sendable {
         case ("GET", "mailboxes", 1): return .object { $0.field("mailboxes", microsoft.addresses) }
         case ("POST", "mailboxes", 1): return try await createMailbox(try AdminBody(request))
         case (_, "mailboxes", 3...): return try mailbox(request, path[1], Array(path.dropFirst(2)))
+        case ("POST", "hold-notifications", 1): microsoft.holdNotifications()
+        case ("POST", "release-notifications", 1): microsoft.releaseNotifications()
         case ("GET", "stats", 1): return .text(microsoft.stats.text(microsoft.faults) + "\n")
         default: throw AdminAPI.Refusal.notFound
         }
+        return .done
     }
 
     private func createMailbox(_ body: AdminBody) async throws -> EmulatorReply {
@@ -49,6 +55,7 @@ struct MicrosoftAdminAPI: Sendable {
     private func mailbox(_ request: EmulatorRequest, _ address: String, _ path: [String]) throws -> EmulatorReply {
         switch (request.method, path[0], path.count) {
         case ("GET", "truth", 1): return try truth(address)
+        case ("GET", "subscriptions", 1): return try subscriptions(address)
         case ("GET", "folders", 1): return try folders(address)
         case ("POST", "messages", 1):
             let folder = request.parameter("folder") ?? "inbox"
@@ -120,6 +127,12 @@ struct MicrosoftAdminAPI: Sendable {
                 try activity.step(microsoft)
             }
         case "revoke": microsoft.revokeGrant(of: address)
+        case "lifecycle":
+            guard let event = try AdminBody(request).event.flatMap({ GraphLifecycleEvent(rawValue: $0) }) else {
+                throw AdminAPI.Refusal.badRequest("there is no such event")
+            }
+            try microsoft.sendLifecycle(event, to: address)
+        case "expire-subscriptions": try microsoft.expireSubscriptions(of: address)
         case "expire-tokens": microsoft.expireAccessTokens(of: address)
         case "expire-delta": try microsoft.expireDelta(of: address, folder: try AdminBody(request).folder)
         default: throw AdminAPI.Refusal.notFound
@@ -138,6 +151,17 @@ struct MicrosoftAdminAPI: Sendable {
             json.field("labels", message.labels)
             json.field("received_at", message.receivedAt)
             json.field("sha256", message.rawSHA256)
+        }
+    }
+
+    private func subscriptions(_ address: String) throws -> EmulatorReply {
+        .lines(try microsoft.subscriptions(of: address)) { json, subscription in
+            json.field("id", subscription.id)
+            json.field("resource", subscription.resource)
+            json.field("change_type", subscription.changeType)
+            json.field("notification_url", subscription.notificationURL)
+            json.field("expires_at", subscription.expiresAt)
+            json.field("paused", subscription.isPaused)
         }
     }
 

@@ -11,6 +11,8 @@ public enum FaultEndpoint: Sendable, Hashable {
     case token
     case revoke
     case jwks
+    /// A push on its way to its receiver: ``PushCourier/faults``.
+    case push
 }
 
 /// What happens in place of the right answer, or to it.
@@ -55,6 +57,12 @@ public enum FaultResponse: Sendable, Hashable {
     case narrowScopes([String])
     /// The token endpoint gives tokens that live so long.
     case shortLifetime(seconds: Int)
+    /// A push is sent twice.
+    case double
+    /// A push is overtaken by the next one.
+    case reorder
+    /// A push comes after one that somebody else has made up.
+    case forge
 }
 
 /// One scripted fault.
@@ -112,6 +120,11 @@ public struct RandomFaults: Sendable {
         .error(.backendError), .error(.unavailable), .error(.perUserQuota), .error(.tooManyConcurrent),
         .error(.resourceExhausted), .error(.userRateLimit), .html502, .garbage, .drop, .loseAnswer,
         .truncate(bytes: 40), .status(503),
+    ]
+
+    /// What pushes must be expected to meet.
+    public static let onPushes: [FaultResponse] = [
+        .drop, .double, .delay(.milliseconds(200)), .reorder, .garbage, .forge,
     ]
 
     /// The same for a client of Graph, with pages that are odd and yet right.

@@ -142,5 +142,6 @@ indirect enum FieldSchema: Sendable {
         "color": .object(["textColor": .value, "backgroundColor": .value]),
     ])
     static let labelList = FieldSchema.object(["labels": label])
+    static let watch = FieldSchema.object(["historyId": .value, "expiration": .value])
     static let empty = FieldSchema.object([:])
 }

@@ -152,6 +152,7 @@ extension GmailError {
         "quota-exceeded": .quotaExceeded, "not-configured": .accessNotConfigured, "domain-policy": .domainPolicy,
         "user-quota": .perUserQuota, "user-rate": .userRateLimit, "not-found": .notFound,
         "exhausted": .resourceExhausted, "concurrent": .tooManyConcurrent, "backend": .backendError,
-        "unavailable": .unavailable,
+        "unavailable": .unavailable, "watch-taken": .watchTaken, "topic-forbidden": .topicForbidden,
+        "topic-missing": .topicMissing,
     ]
 }

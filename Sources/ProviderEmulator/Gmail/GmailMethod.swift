@@ -11,11 +11,14 @@ public enum GmailMethod: String, Sendable, Hashable, CaseIterable {
     case historyList = "gmail.users.history.list"
     case labelsList = "gmail.users.labels.list"
     case labelsGet = "gmail.users.labels.get"
+    case watch = "gmail.users.watch"
+    case stop = "gmail.users.stop"
 
     /// Units per call, from Google's table of 2026.
     public static let costs2026: [GmailMethod: Int] = [
         .getProfile: 1, .messagesList: 5, .messagesGet: 20, .messagesModify: 5, .messagesBatchModify: 50,
         .messagesTrash: 20, .messagesUntrash: 20, .messagesDelete: 10, .historyList: 2, .labelsList: 1, .labelsGet: 1,
+        .watch: 100, .stop: 50,
     ]
 }
 

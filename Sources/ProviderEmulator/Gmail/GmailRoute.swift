@@ -26,6 +26,8 @@ struct GmailRoute: Sendable {
         case ("GET", "history", 1): .historyList
         case ("GET", "labels", 1): .labelsList
         case ("GET", "labels", 2): .labelsGet
+        case ("POST", "watch", 1): .watch
+        case ("POST", "stop", 1): .stop
         default: nil
         }
     }
@@ -44,7 +46,7 @@ extension GmailMethod {
     /// Any of these scopes allows the method (discovery document).
     var scopes: Set<String> {
         switch self {
-        case .getProfile, .messagesList, .messagesGet, .historyList:
+        case .getProfile, .messagesList, .messagesGet, .historyList, .watch, .stop:
             [GmailScope.metadata, GmailScope.readonly, GmailScope.modify, GmailScope.full]
         case .labelsList, .labelsGet:
             [GmailScope.labels, GmailScope.metadata, GmailScope.readonly, GmailScope.modify, GmailScope.full]
@@ -78,7 +80,8 @@ extension GmailMethod {
         case .historyList: .historyList
         case .labelsList: .labelList
         case .labelsGet: .label
-        case .messagesBatchModify, .messagesDelete: .empty
+        case .watch: .watch
+        case .messagesBatchModify, .messagesDelete, .stop: .empty
         }
     }
 
@@ -97,6 +100,8 @@ extension GmailMethod {
             case .historyList: "ListHistory"
             case .labelsList: "ListLabels"
             case .labelsGet: "GetLabel"
+            case .watch: "WatchMailbox"
+            case .stop: "StopWatchingMailbox"
             }
         return "caribou.api.proto.MailboxService.\(name)"
     }

@@ -5,6 +5,7 @@ struct GmailCall: Sendable {
     let route: GmailRoute
     let request: EmulatorRequest
     let box: MailboxBox
+    let watches: GmailWatches
     let mask: FieldMask
     let configuration: EmulatorConfiguration
     let scopes: Set<String>
@@ -86,8 +87,8 @@ struct GmailService: Sendable {
         guard meter.spend(cost, mailbox: bearer.address) else { throw .perUserQuota }
         google.log.spend(cost, mailbox: bearer.address)
         return GmailCall(
-            route: route, request: request, box: box, mask: mask ?? .all, configuration: google.configuration,
-            scopes: bearer.scopes, fault: fault)
+            route: route, request: request, box: box, watches: google.watches, mask: mask ?? .all,
+            configuration: google.configuration, scopes: bearer.scopes, fault: fault)
     }
 
     private func mailbox(of route: GmailRoute, _ bearer: TokenTable.Bearer) throws(GmailError) -> MailboxBox {
@@ -143,6 +144,8 @@ extension GmailCall {
         case .historyList: try listHistory()
         case .labelsList: listLabels()
         case .labelsGet: try getLabel()
+        case .watch: try watch()
+        case .stop: stopWatching()
         }
     }
 }

@@ -10,11 +10,13 @@ public final class GoogleEmulator: Sendable {
     /// Access and refresh tokens.
     let tokens: TokenTable
     let log: RequestLog
+    let watches: GmailWatches
     let configuration: EmulatorConfiguration
     private let mailboxes = Mutex<[String: MailboxBox]>([:])
 
-    init(_ configuration: EmulatorConfiguration) {
+    init(_ configuration: EmulatorConfiguration, courier: PushCourier) {
         self.configuration = configuration
+        watches = GmailWatches(configuration.googlePushes, time: configuration.time, courier: courier)
         faults = FaultRegistry(configuration.faults)
         tokens = TokenTable(
             TokenPolicy(
@@ -31,7 +33,8 @@ public final class GoogleEmulator: Sendable {
         let made = mailboxes.withLock { boxes in
             guard boxes[address.lowercased()] == nil else { return false }
             boxes[address.lowercased()] = MailboxBox(
-                address: address, Mailbox(address: address, seed: configuration.seed))
+                address: address, Mailbox(address: address, seed: configuration.seed),
+                afterChange: changes(of: address))
             return true
         }
         if !made { throw .mailboxExists(address) }

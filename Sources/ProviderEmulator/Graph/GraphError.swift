@@ -122,6 +122,8 @@ extension GraphError {
         "graph-gone-location": .syncStateNotFoundWithLocation, "graph-resync": .resyncRequired,
         "graph-concurrency": .mailboxConcurrency, "graph-429": .tooManyRequests, "graph-503": .unavailable,
         "graph-moving": .mailboxMoving, "graph-busy": .serverBusy, "graph-500": .generalException,
+        "graph-subscription-exists": .subscriptionExists, "graph-subscription-limit": .subscriptionLimit,
+        "graph-subscription-too-long": .subscriptionTooLong, "graph-validation": .validationFailed,
         "graph-504": .gatewayTimeout, "graph-locked": .locked,
     ]
 }

@@ -35,7 +35,9 @@ struct GraphMessage {
         return ItemID(key: message.key, kind: kind).text(salt: salt)
     }
 
-    private var changeKey: String {
+    private var changeKey: String { Self.changeKey(message, salt) }
+
+    static func changeKey(_ message: OutlookMessage, _ salt: UInt64) -> String {
         "CQAAABYAAAD" + ItemID.text(salt, 6) + ItemID.text(message.changedAt, 6)
     }
 

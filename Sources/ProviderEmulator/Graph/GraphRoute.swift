@@ -10,6 +10,15 @@ public enum GraphMethod: String, Sendable, Hashable, CaseIterable {
     case messagesGet = "graph.messages.get"
     /// Of the whole mailbox, which Graph refuses.
     case mailboxDelta = "graph.mailbox.delta"
+    case subscriptionsCreate = "graph.subscriptions.create"
+    case subscriptionsList = "graph.subscriptions.list"
+    case subscriptionsGet = "graph.subscriptions.get"
+    case subscriptionsUpdate = "graph.subscriptions.update"
+    case subscriptionsDelete = "graph.subscriptions.delete"
+    case subscriptionsReauthorize = "graph.subscriptions.reauthorize"
+
+    /// Calls that no mailbox answers.
+    var isOfSubscriptions: Bool { rawValue.hasPrefix("graph.subscriptions.") }
 }
 
 /// Which method a request calls, and on what. Segments may be written `name/ID` and `name('ID')`, in any case.
@@ -20,11 +29,18 @@ struct GraphRoute: Sendable {
     /// A folder's id or well-known name; nil is the whole mailbox.
     let folder: String?
     let message: String
+    var subscription = ""
 
     init?(_ request: EmulatorRequest) {
-        guard request.method == "GET", request.path.first == "v1.0" else { return nil }
+        guard request.path.first == "v1.0" else { return nil }
         var path = Self.segments(request.path.dropFirst())[...]
         guard let root = path.popFirst()?.lowercased() else { return nil }
+        if root == "subscriptions" {
+            guard let method = Self.onSubscriptions(request.method, Array(path)) else { return nil }
+            (self.method, user, folder, message, subscription) = (method, "me", nil, "", path.first ?? "")
+            return
+        }
+        guard request.method == "GET" else { return nil }
         switch root {
         case "me": user = "me"
         case "users":
@@ -36,6 +52,18 @@ struct GraphRoute: Sendable {
         self.method = method
         self.folder = folder
         self.message = message
+    }
+
+    private static func onSubscriptions(_ method: String, _ path: [String]) -> GraphMethod? {
+        switch (method, path.count) {
+        case ("POST", 0): .subscriptionsCreate
+        case ("GET", 0): .subscriptionsList
+        case ("GET", 1): .subscriptionsGet
+        case ("PATCH", 1): .subscriptionsUpdate
+        case ("DELETE", 1): .subscriptionsDelete
+        case ("POST", 2) where path[1].lowercased() == "reauthorize": .subscriptionsReauthorize
+        default: nil
+        }
     }
 
     private static func resource(_ path: [String]) -> (GraphMethod, String?, String)? {
@@ -63,7 +91,7 @@ struct GraphRoute: Sendable {
     }
 
     /// `name('ID')` becomes two segments; a function's empty parentheses and namespace fall away.
-    private static func segments(_ path: some Sequence<String>) -> [String] {
+    static func segments(_ path: some Sequence<String>) -> [String] {
         path.flatMap { segment -> [String] in
             if segment.hasSuffix("delta()") { return ["delta"] }
             guard segment.hasSuffix("')"), let open = segment.range(of: "('") else { return [segment] }

@@ -5,6 +5,7 @@ struct GraphCall: Sendable {
     let route: GraphRoute
     let request: EmulatorRequest
     let box: OutlookMailboxBox
+    let subscriptions: GraphSubscriptions
     let preference: GraphPreference
     let configuration: EmulatorConfiguration
     /// `http://HOST:PORT/v1.0`, for links.
@@ -88,10 +89,13 @@ struct GraphService: Sendable {
             throw GraphError(
                 429, "ApplicationThrottled", "Application is over its RequestLimit.", retryAfterSeconds: seconds)
         }
-        guard gate.enter(bearer.address) else { throw .mailboxConcurrency }
-        slots.append(bearer.address)
+        if !route.method.isOfSubscriptions {
+            guard gate.enter(bearer.address) else { throw .mailboxConcurrency }
+            slots.append(bearer.address)
+        }
         return GraphCall(
-            route: route, request: request, box: box, preference: GraphPreference(request),
+            route: route, request: request, box: box, subscriptions: microsoft.subscriptions,
+            preference: GraphPreference(request),
             configuration: microsoft.configuration, root: request.origin + "/v1.0", fault: fault)
     }
 
@@ -101,7 +105,7 @@ struct GraphService: Sendable {
         case .granted(let call):
             if case .delay(let delay) = call.fault { await microsoft.pause(delay) }
             do throws(GraphError) {
-                let reply = stamped(try call.perform(), request, call.preference.applied)
+                let reply = stamped(try await call.perform(), request, call.preference.applied)
                 return call.fault?.altered(reply) ?? reply
             } catch {
                 return reply(to: request, error)
@@ -156,7 +160,7 @@ extension EmulatorRequest {
 }
 
 extension GraphCall {
-    func perform() throws(GraphError) -> EmulatorReply {
+    func perform() async throws(GraphError) -> EmulatorReply {
         switch route.method {
         case .me: try me()
         case .foldersList, .childFoldersList: try listFolders()
@@ -166,6 +170,12 @@ extension GraphCall {
         case .messagesDelta: try messagesDelta()
         case .messagesGet: try getMessage()
         case .mailboxDelta: throw .wholeMailboxDelta
+        case .subscriptionsCreate: try await subscribe()
+        case .subscriptionsList: try listSubscriptions()
+        case .subscriptionsGet: try getSubscription()
+        case .subscriptionsUpdate: try renewSubscription()
+        case .subscriptionsDelete: try endSubscription()
+        case .subscriptionsReauthorize: try reauthorizeSubscription()
         }
     }
 
@@ -173,7 +183,6 @@ extension GraphCall {
         let properties: Set<String> = ["id", "mail", "userPrincipalName", "displayName"]
         let query = try GraphQuery(request, properties: properties, allowed: ["$select"])
         let address = box.address
-        let number = HexID.text(TextHash.of(address.lowercased().utf8))
         return .graph(
             context: "\(root)/$metadata#users/$entity",
             fields: { json in
@@ -182,9 +191,7 @@ extension GraphCall {
                 }
                 if query.wants("mail") { json.field("mail", address) }
                 if query.wants("userPrincipalName") { json.field("userPrincipalName", address) }
-                if query.wants("id") {
-                    json.field("id", "\(number.prefix(8))-\(number.suffix(4))-4000-8000-\(number.prefix(12))")
-                }
+                if query.wants("id") { json.field("id", GraphUser(address).id) }
             })
     }
 }

@@ -7,7 +7,7 @@ extension MicrosoftEmulator {
     public func createFolder(
         _ name: String, in address: String, parent: String = "msgfolderroot", isHidden: Bool = false
     ) throws(EmulatorError) -> String {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             let key = try mailbox.mailFolder(parent).key
             return mailbox.id(ofFolder: try mailbox.createFolder(name, in: key, isHidden: isHidden))
         }
@@ -15,21 +15,21 @@ extension MicrosoftEmulator {
 
     /// Gives a folder another display name; well-known ones can be renamed too.
     public func renameFolder(_ folder: String, to name: String, in address: String) throws(EmulatorError) {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             try mailbox.renameFolder(try mailbox.mailFolder(folder).key, to: name)
         }
     }
 
     /// Moves a folder with all that is in it.
     public func moveFolder(_ folder: String, to parent: String, in address: String) throws(EmulatorError) {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             try mailbox.moveFolder(try mailbox.mailFolder(folder).key, to: try mailbox.mailFolder(parent).key)
         }
     }
 
     /// Removes a folder with all that is in it, for good.
     public func deleteFolder(_ folder: String, in address: String) throws(EmulatorError) {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             try mailbox.deleteFolder(try mailbox.mailFolder(folder).key)
         }
     }
@@ -49,7 +49,7 @@ extension MicrosoftEmulator {
     /// Makes every delta and next link given so far too old (410): of one folder's messages, or of all folders and of
     /// the tree itself.
     public func expireDelta(of address: String, folder: String? = nil) throws(EmulatorError) {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             var key: Int?
             if let folder { key = try mailbox.mailFolder(folder).key }
             mailbox.expireDelta(folder: key)
@@ -59,7 +59,7 @@ extension MicrosoftEmulator {
     /// Until it is released, delta tells nothing of a folder that happens from now on: so a removal may come rounds
     /// before or after the creation in another folder.
     public func holdDelta(of address: String, folder: String) throws(EmulatorError) {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             let key = try mailbox.mailFolder(folder).key
             mailbox.folders[key]?.heldAt = mailbox.clock
         }
@@ -67,7 +67,7 @@ extension MicrosoftEmulator {
 
     /// Ends ``holdDelta(of:folder:)``: the next round tells all.
     public func releaseDelta(of address: String, folder: String) throws(EmulatorError) {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             let key = try mailbox.mailFolder(folder).key
             mailbox.folders[key]?.heldAt = nil
         }
@@ -82,7 +82,10 @@ extension MicrosoftEmulator {
     }
 
     /// The user withdraws every grant of a mailbox: refresh answers `invalid_grant`, Graph 401.
-    public func revokeGrant(of address: String) { tokens.revoke(address: address) }
+    public func revokeGrant(of address: String) {
+        tokens.revoke(address: address)
+        subscriptions.tell(.subscriptionRemoved, of: address)
+    }
 
     /// Every access token of a mailbox is over at once; refresh tokens go on.
     public func expireAccessTokens(of address: String) { tokens.expireAccessTokens(address: address) }

@@ -19,10 +19,13 @@ public final class MicrosoftEmulator: Sendable {
     let tokens: TokenTable
     let log: RequestLog
     let configuration: EmulatorConfiguration
+    /// Who is told of changes.
+    let subscriptions: GraphSubscriptions
     private let mailboxes = Mutex<[String: OutlookMailboxBox]>([:])
 
-    init(_ configuration: EmulatorConfiguration) {
+    init(_ configuration: EmulatorConfiguration, courier: PushCourier) {
         self.configuration = configuration
+        subscriptions = GraphSubscriptions(configuration, courier: courier)
         faults = FaultRegistry(configuration.microsoft.faults)
         tokens = TokenTable(
             TokenPolicy(
@@ -51,7 +54,7 @@ public final class MicrosoftEmulator: Sendable {
     /// Fills a mailbox with made-up mail. Gmail's labels become folders, read state, flags, importance and categories.
     public func load(_ generator: MailboxGenerator, into address: String) throws(EmulatorError) {
         let now = configuration.time.now()
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             for index in 0..<generator.count {
                 let mail = generator.incoming(at: index)
                 let place = OutlookPlacement(labels: mail.labels)
@@ -74,7 +77,7 @@ public final class MicrosoftEmulator: Sendable {
     ) throws(EmulatorError) -> String {
         let now = configuration.time.now()
         let mail = try IncomingMail(raw: raw, labels: [], received: now)
-        let id = try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        let id = try mutate(address) { mailbox throws(EmulatorError) in
             let key = try mailbox.mailFolder(folder).key
             return mailbox.immutableID(mailbox.add(mail, to: key, properties, at: now).key)
         }
@@ -171,10 +174,23 @@ public final class MicrosoftEmulator: Sendable {
         return box
     }
 
+    /// Changes a mailbox and tells who wants to know.
+    @discardableResult
+    func mutate<Value: Sendable>(
+        _ address: String, _ body: (inout OutlookMailbox) throws(EmulatorError) -> Value
+    ) throws(EmulatorError) -> Value {
+        let box = try box(address)
+        let (value, news) = try box.changeOrThrow { mailbox throws(EmulatorError) in
+            (try body(&mailbox), mailbox.takeNews())
+        }
+        subscriptions.announce(news, in: address)
+        return value
+    }
+
     private func change(
         _ id: String, in address: String, _ body: (inout OutlookMailbox, Int) throws(EmulatorError) -> Void
     ) throws(EmulatorError) {
-        try box(address).changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             guard let message = mailbox.message(id: id) else { throw .noMessage(id) }
             try body(&mailbox, message.key)
         }

@@ -5,6 +5,8 @@ struct Mailbox: Sendable {
     /// Ids, ascending; ids grow with the internal date, so this is the listing backwards.
     private(set) var order: [UInt64] = []
     private(set) var history: [HistoryRecord] = []
+    /// Records up to this id have been looked at for announcing.
+    private var announcedUpTo: UInt64 = 0
     /// A start below it is too old.
     private(set) var historyFloor: UInt64
     /// The current history id.
@@ -143,6 +145,13 @@ struct Mailbox: Sendable {
     }
 
     private mutating func advanceHistory() { historyID += UInt64(1 + random.below(20)) }
+
+    /// The records since it was asked last.
+    mutating func takeUnannounced() -> ArraySlice<HistoryRecord> {
+        let records = history[firstRecord(after: announcedUpTo)...]
+        announcedUpTo = historyID
+        return records
+    }
 
     private mutating func record(_ change: HistoryRecord.Change, _ message: StoredMessage) {
         history.append(

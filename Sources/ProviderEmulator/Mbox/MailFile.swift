@@ -30,10 +30,10 @@ extension MicrosoftEmulator {
     public func load(
         mbox path: String, into address: String, folder: String = "inbox", _ properties: OutlookProperties = .init()
     ) async throws -> (loaded: Int, skipped: Int) {
-        let box = try box(address)
+        _ = try box(address)
         let now = configuration.time.now()
         let file = try await MailFile.read(path, labels: [], now: now)
-        try box.changeOrThrow { mailbox throws(EmulatorError) in
+        try mutate(address) { mailbox throws(EmulatorError) in
             let key = try mailbox.mailFolder(folder).key
             for mail in file.mails { mailbox.add(mail, to: key, properties, at: now) }
         }

@@ -13,6 +13,10 @@ struct OutlookMailbox: Sendable {
     var removedFolders: [FolderRemoval] = []
     /// Folder-tree delta tokens from before are too old.
     var folderFloor: UInt64 = 0
+    /// Somebody wants to know what happens.
+    var isWatched = false
+    /// What happened since it was taken last; nothing while nobody wants to know.
+    private(set) var news: [OutlookNews] = []
     private var nextKey = 0
     /// Conversation by the hash of a member's Message-ID.
     private var conversations: [UInt64: UInt64] = [:]
@@ -52,6 +56,8 @@ struct OutlookMailbox: Sendable {
             isFocused: isFocused, properties: properties, enteredAt: clock, changedAt: clock, modifiedAt: now)
         messages[key] = message
         place(message)
+        tell(.created, message)
+        tell(.updated, message)
         return message
     }
 
@@ -60,6 +66,7 @@ struct OutlookMailbox: Sendable {
         var message = try message(key)
         guard message.folder != folder else { return }
         take(message)
+        tell(.deleted, message)
         tick()
         message.folder = folder
         message.generation += 1
@@ -68,12 +75,26 @@ struct OutlookMailbox: Sendable {
         message.modifiedAt = now
         messages[key] = message
         place(message)
+        tell(.created, message)
     }
 
     /// Removes a message for good.
     mutating func delete(_ key: Int) throws(EmulatorError) {
-        take(try message(key))
+        let message = try message(key)
+        take(message)
+        tell(.deleted, message)
         messages[key] = nil
+    }
+
+    /// What happened since the last call.
+    mutating func takeNews() -> [OutlookNews] {
+        defer { news = [] }
+        return news
+    }
+
+    private mutating func tell(_ change: OutlookNews.Change, _ message: OutlookMessage) {
+        guard isWatched else { return }
+        news.append(OutlookNews(change, message, salt: salt))
     }
 
     /// Sets what differs; without effect when nothing does.
@@ -94,6 +115,7 @@ struct OutlookMailbox: Sendable {
         message.modifiedAt = now
         messages[key] = message
         folders[message.folder]?.log.append(.init(clock: clock, message: key, event: .present))
+        tell(.updated, message)
     }
 
     func message(_ key: Int) throws(EmulatorError) -> OutlookMessage {

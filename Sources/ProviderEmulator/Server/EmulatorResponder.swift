@@ -27,11 +27,16 @@ final class EmulatorResponder: HTTPResponder {
     private let google: GoogleEmulator
     private let gmail: GmailService
     private let graph: GraphService
+    private let courier: PushCourier
     private let configuration: EmulatorConfiguration
     /// Known once the port is.
     private let issuer = Mutex<TokenIssuer?>(nil)
 
-    init(google: GoogleEmulator, microsoft: MicrosoftEmulator, configuration: EmulatorConfiguration) {
+    init(
+        google: GoogleEmulator, microsoft: MicrosoftEmulator, courier: PushCourier,
+        configuration: EmulatorConfiguration
+    ) {
+        self.courier = courier
         self.google = google
         gmail = GmailService(google)
         graph = GraphService(microsoft)
@@ -70,17 +75,21 @@ final class EmulatorResponder: HTTPResponder {
     private func admin(_ request: EmulatorRequest, _ context: ConnectionContext) async -> EmulatorReply {
         guard context.isLoopback else { return .text("the admin API is for loopback clients\n", status: 403) }
         guard let issuer = issuer.withLock({ $0 }) else { return .text("still starting\n", status: 503) }
-        return await AdminAPI(google: google, microsoft: graph.microsoft, issuer: issuer).respond(to: request)
+        return await AdminAPI(google: google, microsoft: graph.microsoft, issuer: issuer, courier: courier)
+            .respond(to: request)
     }
 
     private func keys(_ request: EmulatorRequest) async -> EmulatorReply? {
-        guard request.path == ["auth", "jwks"] || request.path == ["api", "auth", "jwks"] else { return nil }
+        let isGoogle = request.path == ["oauth2", "v3", "certs"]
+        guard isGoogle || request.path == ["auth", "jwks"] || request.path == ["api", "auth", "jwks"] else {
+            return nil
+        }
         guard let issuer = issuer.withLock({ $0 }) else { return nil }
         let fault = google.faults.strike(.jwks, target: request.target, mailbox: nil)
         if case .delay(let delay) = fault { await google.pause(delay) }
-        let reply = EmulatorReply.json(issuer.jwks)
+        let reply = EmulatorReply.json(isGoogle ? google.watches.signer.jwks : issuer.jwks)
         let given = fault?.replacement ?? fault?.altered(reply) ?? reply
-        google.log.count("jwks", status: given.status)
+        google.log.count(isGoogle ? "certs" : "jwks", status: given.status)
         return given
     }
 

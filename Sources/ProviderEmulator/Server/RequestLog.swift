@@ -3,7 +3,7 @@ import Synchronization
 /// Counters over the requests answered.
 public struct RequestStats: Sendable, Hashable {
     /// Calls by method id ("gmail.users.messages.get"), the parts of batches included, and of "batch", "token",
-    /// "revoke", "jwks".
+    /// "revoke", "jwks", "certs" (Google's keys).
     public var requests: [String: Int] = [:]
     /// Answers by status, parts included.
     public var statuses: [Int: Int] = [:]

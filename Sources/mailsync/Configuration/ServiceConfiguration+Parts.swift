@@ -41,6 +41,8 @@ extension ServiceConfiguration {
         var outlook = OutlookConfiguration()
         outlook.apiURL = microsoft.apiURL
         outlook.headers = eventHeaders
+        outlook.notificationURL = waking.publicURL.map { $0 + "/webhooks/microsoft" }
+        outlook.folders = waking.isIntervalSet ? .every(syncInterval) : .standard
         return outlook
     }
 
@@ -49,7 +51,13 @@ extension ServiceConfiguration {
         gmail.apiURL = google.apiURL
         gmail.headers = eventHeaders
         gmail.costs = google.unitCosts
+        gmail.topic = waking.googleTopic
         return gmail
+    }
+
+    func cron(_ commands: any CronCommands) -> CronEndpoint {
+        CronEndpoint(
+            commands: commands, secret: waking.cronSecret, batchSize: waking.cronBatchSize, interval: syncInterval)
     }
 
     var api: MailAPIConfiguration {
@@ -93,6 +101,14 @@ extension ServiceConfiguration.Stream {
 
 extension ServiceConfiguration.JWT {
     var rules: JWTRules { JWTRules(issuer: issuer, audience: audience) }
+}
+
+extension ServiceConfiguration.Waking {
+    /// What Google's pushes must be signed with; nil when Google sends none.
+    var googlePushRules: PushTokenRules? {
+        guard googleTopic != nil, let googleAudience, let googleServiceAccount else { return nil }
+        return PushTokenRules(audience: googleAudience, serviceAccount: googleServiceAccount)
+    }
 }
 
 extension ServiceConfiguration.Google {

@@ -11,6 +11,7 @@ extension ServiceConfiguration {
             "GOOGLE_PUBSUB_TOPIC", default: nil, accepted: "projects/PROJECT/topics/TOPIC", topic)
         let waking = Waking(
             isDrivenByCron: read.choice("SYNC_TRIGGER", default: "clock", of: ["clock", "cron"]) == "cron",
+            isIntervalSet: read.optional("SYNC_INTERVAL") != nil,
             cronSecret: cronSecret(&read),
             cronBatchSize: read.integer("EMAIL_SYNC_BATCH_SIZE", default: 5, in: 1...1000), publicURL: publicURL,
             googleTopic: topic,

@@ -79,6 +79,8 @@ struct ServiceConfiguration: Sendable, CustomStringConvertible {
     struct Waking: Sendable {
         /// `SYNC_TRIGGER=cron`: the inner clock is off.
         var isDrivenByCron: Bool
+        /// `SYNC_INTERVAL` was set: then it holds for every folder, too.
+        var isIntervalSet: Bool
         var cronSecret: Secret?
         var cronBatchSize: Int
         /// Where providers reach this service, without a slash at the end.

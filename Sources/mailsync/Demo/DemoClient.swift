@@ -3,6 +3,8 @@ import HTTPTransport
 
 /// Calls the service as its user would: over HTTP, with a JWT.
 struct DemoClient: Sendable {
+    typealias Answer = HTTPResponse
+
     let transport: HTTPTransport
     let baseURL: String
     let token: String
@@ -11,9 +13,11 @@ struct DemoClient: Sendable {
         try await send(.post, path, body: Array(body.utf8))
     }
 
+    func get(_ path: String) async throws -> HTTPResponse { try await send(.get, path, body: nil) }
+
     /// The one account of the demo's user, as `GET /mail/status` shows it.
     func account() async throws -> DemoAccount? {
-        let response = try await send(.get, "/mail/status", body: nil)
+        let response = try await get("/mail/status")
         guard response.status == 200 else {
             throw DemoFailure(
                 "GET /mail/status answered \(response.status): \(String(decoding: response.body, as: UTF8.self))")
@@ -45,9 +49,10 @@ struct DemoAccount: Decodable, Sendable {
     let lastError: String?
     let waitingFor: String?
     let etaSeconds: Int?
+    let pushes: String?
 
     private enum CodingKeys: String, CodingKey {
-        case status, phase, listed, stored, gone, gaps, published
+        case status, phase, listed, stored, gone, gaps, published, pushes
         case outboxDepth = "outbox_depth"
         case lastError = "last_error"
         case waitingFor = "waiting_for"

@@ -57,9 +57,11 @@ struct DemoEvent: Sendable, Decodable {
     var added: [String]?
     var removed: [String]?
     var date: Int64?
+    /// Why the event exists.
+    var origin: String?
 
     private enum CodingKeys: String, CodingKey {
-        case seq, subject, sender
+        case seq, subject, sender, origin
         case messageID = "provider_message_id"
         case added = "labels_added"
         case removed = "labels_removed"

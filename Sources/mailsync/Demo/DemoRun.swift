@@ -12,6 +12,8 @@ struct DemoRun: Sendable {
     static let user = "demo-user"
     /// Messages generated when no mbox is given.
     static let generatedMessages = 2000
+    /// So much of the mailbox is older than what the account is connected for.
+    private static let leftOutPercent = 40
     /// How often the status is asked for, in milliseconds.
     private static let pollMilliseconds: Int64 = 200
     /// How long the demo waits for something that should be there in a moment.
@@ -83,15 +85,21 @@ struct DemoRun: Sendable {
     private func makeService(_ directory: String, _ emulator: ProviderEmulator, _ logger: Logger) async throws
         -> Service
     {
+        let port = try FreePort.find()
+        let publicURL = "http://127.0.0.1:\(port)"
+        emulator.google.pushEndpoint = GooglePushEndpoint(url: publicURL + "/webhooks/google")
         let values = SettingValues(values: [
-            "DATA_DIR": directory, "HTTP_PORT": "0", "BETTER_AUTH_JWKS_URL": emulator.jwksURL,
+            "DATA_DIR": directory, "HTTP_PORT": "\(port)", "PUBLIC_URL": publicURL,
+            "GOOGLE_PUBSUB_TOPIC": "projects/demo/topics/mail",
+            "GOOGLE_PUBSUB_SERVICE_ACCOUNT": GooglePushEndpoint.standardServiceAccount,
+            "GOOGLE_OIDC_JWKS_URL": emulator.googleKeysURL, "BETTER_AUTH_JWKS_URL": emulator.jwksURL,
             "GOOGLE_CLIENT_ID": OAuthConfiguration().clientID,
             "GOOGLE_CLIENT_SECRET": OAuthConfiguration().clientSecret,
             "MICROSOFT_CLIENT_ID": MicrosoftConfiguration().clientID,
             "MICROSOFT_CLIENT_SECRET": MicrosoftConfiguration().clientSecret, "GRAPH_API_URL": emulator.graphURL,
             "MICROSOFT_TOKEN_URL": emulator.microsoftTokenURL, "GRAPH_REQUESTS_PER_MINUTE": "1000000000",
             "GMAIL_API_URL": emulator.baseURL, "GOOGLE_TOKEN_URL": emulator.tokenURL,
-            "GOOGLE_REVOKE_URL": emulator.revokeURL, "GMAIL_UNITS_PER_MINUTE": "1000000000", "SYNC_INTERVAL": "1s",
+            "GOOGLE_REVOKE_URL": emulator.revokeURL, "GMAIL_UNITS_PER_MINUTE": "1000000000",
             "DISK_RESERVE": "0%",
         ])
         let fault = fault
@@ -122,6 +130,7 @@ struct DemoRun: Sendable {
             group.addTask { await watcher.run(consumer) }
             try await connect(client, mailbox)
             try await backfill(client)
+            try await older(client)
             try await live(DemoLive(mailbox: mailbox, client: client, watcher: watcher, display: display, time: time))
             let agreed = try await totals(client, mailbox, service, watcher)
             group.cancelAll()
@@ -133,14 +142,18 @@ struct DemoRun: Sendable {
         return agreed
     }
 
+    /// Connects with a `since` that leaves out the oldest of the mailbox: an import brings it in afterwards.
     private func connect(_ client: DemoClient, _ mailbox: any EmulatedMailbox) async throws {
         let grant = try mailbox.grant()
+        let dates = try mailbox.messages().map(\.date).sorted()
+        let since = dates.isEmpty ? 0 : dates[dates.count * Self.leftOutPercent / 100]
         var body = JSONText()
         body.object { json in
             json.field("provider", provider.apiName)
             json.field("access_token", grant.accessToken)
             json.field("refresh_token", grant.refreshToken)
             json.field("expires_in", Int64(grant.expiresIn))
+            json.field("since", Date(timeIntervalSince1970: TimeInterval(since)).formatted(.iso8601))
         }
         let answer = try await client.post("/mail/connect", body.text)
         let text = String(decoding: answer.body, as: UTF8.self)
@@ -179,6 +192,12 @@ struct DemoRun: Sendable {
         if let eta = account.etaSeconds { line += "  ETA \(eta) s" }
         if let reason = account.waitingFor ?? account.lastError { line += "  waiting for \(reason)" }
         return line
+    }
+
+    private func older(_ client: DemoClient) async throws {
+        display.heading("older mail is imported, with a pause on the way")
+        let key = AccountKey(user: try UserID(Self.user), provider: provider, inbox: try InboxID("primary"))
+        try await DemoImport(account: key.description, client: client, display: display, time: time).play()
     }
 
     private func live(_ live: DemoLive) async throws {

@@ -1,21 +1,26 @@
 import Foundation
 
 /// An HTTP/1.1 client over a plain socket, for sending exactly what a test wants sent.
-final class RawClient: Sendable {
-    struct Answer: Sendable {
-        var status: Int
+public final class RawClient: Sendable {
+    /// What the server answered.
+    public struct Answer: Sendable {
+        public var status: Int
         /// Names in lower case.
-        var headers: [String: String]
-        var body: [UInt8]
+        public var headers: [String: String]
+        public var body: [UInt8]
 
-        var text: String { String(decoding: body, as: UTF8.self) }
-        var json: [String: Any] {
+        /// The body as text.
+        public var text: String { String(decoding: body, as: UTF8.self) }
+        /// The body as a JSON object; empty when it is none.
+        public var json: [String: Any] {
             (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:]
         }
-        func string(_ name: String) -> String? { json[name] as? String }
+        /// A text of the JSON object.
+        public func string(_ name: String) -> String? { json[name] as? String }
     }
 
-    enum Failure: Error {
+    /// Why there is no answer.
+    public enum Failure: Error {
         case cannotConnect
         /// The server closed, or said nothing for 30 seconds, before the answer was whole.
         case noAnswer(received: String)
@@ -24,8 +29,15 @@ final class RawClient: Sendable {
     private static let receiveTimeoutSeconds = 30
     private let descriptor: Int32
 
-    init(port: Int) throws {
+    /// Connects to loopback.
+    ///
+    /// - Parameter receiveBufferBytes: what the kernel keeps for a client that does not read; nil: as it likes.
+    /// - Throws: ``Failure/cannotConnect``.
+    public init(port: Int, receiveBufferBytes: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var bytes = receiveBufferBytes {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+        }
         var timeout = timeval(tv_sec: Self.receiveTimeoutSeconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
@@ -47,9 +59,10 @@ final class RawClient: Sendable {
     deinit { close(descriptor) }
 
     /// Sends as much as the server takes.
-    func send(_ text: String) async { await send(Array(text.utf8)) }
+    public func send(_ text: String) async { await send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) async {
+    /// Sends as much as the server takes.
+    public func send(_ bytes: [UInt8]) async {
         await blocking { [descriptor] in
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -63,7 +76,7 @@ final class RawClient: Sendable {
     }
 
     /// The next answer on the connection.
-    func receive(hasBody: Bool = true) async throws -> Answer {
+    public func receive(hasBody: Bool = true) async throws -> Answer {
         try await blocking { [self] in
             var bytes: [UInt8] = []
             var end = Self.headEnd(bytes)
@@ -87,7 +100,7 @@ final class RawClient: Sendable {
     }
 
     /// True when the server closes the connection within 10 seconds, whatever it still sends.
-    func isClosedByServer() async throws -> Bool {
+    public func isClosedByServer() async throws -> Bool {
         try await blocking { [self] in
             while read(4096) != nil {}
             var byte: UInt8 = 0
@@ -95,6 +108,12 @@ final class RawClient: Sendable {
             return count == 0 || (count < 0 && errno != EAGAIN)
         }
     }
+
+    /// What comes next, at most so many bytes; nil when the server closed, or said nothing for 30 seconds.
+    public func receive(atMost count: Int) async throws -> [UInt8]? { try await blocking { [self] in read(count) } }
+
+    /// Closes this side only: nothing more will be sent.
+    public func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     private func read(_ count: Int) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: count)

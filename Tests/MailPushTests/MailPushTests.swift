@@ -1,2 +1,0 @@
-import MailPush
-import Testing
