@@ -20,6 +20,7 @@ public final class MailAPIServer: Service {
     ///   - schedules: takes how often users want their accounts to be polled.
     ///   - cron: syncing driven from outside.
     ///   - events: reads users' events for them.
+    ///   - imports: runs users' imports.
     ///   - live: what live streams show besides events and accounts.
     ///   - jobs: takes what users ask for.
     ///   - verifier: decides whose a user's token is.
@@ -27,13 +28,14 @@ public final class MailAPIServer: Service {
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
         configuration: MailAPIConfiguration, commands: any AccountCommands, schedules: any ScheduleCommands,
-        cron: CronEndpoint, events: EventFeed, live: LiveSources = .init(), jobs: JobDesk, verifier: JWTVerifier,
+        cron: CronEndpoint, events: EventFeed, imports: any ImportDesk, live: LiveSources = .init(), jobs: JobDesk,
+        verifier: JWTVerifier,
         pushes: PushWebhooks? = nil, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource,
         logger: Logger
     ) {
         let limits = configuration.limits
         let mail = MailRoutes(
-            commands: commands, missingCredentials: configuration.missingCredentials, time: time)
+            commands: commands, imports: imports, missingCredentials: configuration.missingCredentials, time: time)
         let cors = CORSPolicy(origins: configuration.corsOrigins)
         streams = LiveStreams(limits: limits.live, commands: commands, sources: live, metrics: metrics, time: time)
         let liveRoutes = LiveRoutes(feed: events, streams: streams, cors: cors, time: time, logger: logger)
@@ -41,6 +43,7 @@ public final class MailAPIServer: Service {
             routes: RouteTable(
                 [
                     mail.all,
+                    ImportRoutes(desk: imports, time: time).all,
                     EventRoutes(feed: events).all,
                     liveRoutes.all,
                     OperatorRoutes(commands: commands, metrics: metrics).all,

@@ -6,6 +6,7 @@ import MailModel
 /// `/mail/*`: what users do with their own accounts.
 struct MailRoutes: Sendable {
     let commands: any AccountCommands
+    let imports: any ImportDesk
     let missingCredentials: [ProviderKind: [String]]
     let time: any TimeSource
 
@@ -28,12 +29,31 @@ struct MailRoutes: Sendable {
         let tokens = OAuthTokens(
             access: body.accessToken, refresh: body.refreshToken, expiry: time.now() + body.expiresIn)
         let key = AccountKey(user: user, provider: body.provider, inbox: body.inbox)
+        if body.isDryRun { return try await count(key, body) }
         try await commands.connect(key, tokens: tokens, since: body.since)
         return .json { json in
             json.field("message", "mail sync started")
             json.field("provider", body.provider.apiName)
             json.field("user_id", user.raw)
             json.field("inbox_id", body.inbox.raw)
+        }
+    }
+
+    /// What connecting would read.
+    private func count(_ key: AccountKey, _ body: ConnectBody) async throws -> Response {
+        let scan = try await imports.scan(
+            MailSelection(from: body.since), of: key, access: body.accessToken, atMost: ImportRoutes.dryRunMax)
+        guard let scan else {
+            throw APIProblem.unavailable(
+                "provider-not-configured", "\(key.provider.apiName) is not set up here", retryAfterSeconds: nil)
+        }
+        return .json { json in
+            json.field("message", "nothing was stored")
+            json.field("provider", key.provider.apiName)
+            json.field("user_id", key.user.raw)
+            json.field("inbox_id", key.inbox.raw)
+            json.field("dry_run", true)
+            json.scan(scan, of: key.provider)
         }
     }
 

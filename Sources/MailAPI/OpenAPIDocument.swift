@@ -2,9 +2,9 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + live + verify + webhooks + microsoftWebhook + schedule + cron + jobs + paths
-        + componentsOpening + liveSchemas + verifySchemas + webhookSchemas + microsoftWebhookSchemas + scheduleSchemas
-        + cronSchemas + jobSchemas + components + responses
+        opening + events + live + verify + imports + webhooks + microsoftWebhook + schedule + cron + jobs + paths
+        + componentsOpening + liveSchemas + verifySchemas + importSchemas + webhookSchemas + microsoftWebhookSchemas
+        + scheduleSchemas + cronSchemas + jobSchemas + components + responses
 
     // swift-format-ignore
     private static let opening = #"""
@@ -300,6 +300,11 @@ enum OpenAPIDocument {
                   "since": {
                     "type": "string",
                     "description": "Only messages dated at or after this are wanted: a date, or an RFC 3339 time."
+                  },
+                  "dry_run": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Only count what there is, for 10 seconds at most. Nothing is stored, nor the account connected."
                   }
                 }
               },
@@ -310,7 +315,9 @@ enum OpenAPIDocument {
                   "message": {"type": "string"},
                   "provider": {"$ref": "#/components/schemas/Provider"},
                   "user_id": {"type": "string"},
-                  "inbox_id": {"$ref": "#/components/schemas/InboxID"}
+                  "inbox_id": {"$ref": "#/components/schemas/InboxID"},
+                  "dry_run": {"type": "boolean", "description": "True when nothing was stored."},
+                  "scan": {"$ref": "#/components/schemas/ImportScan"}
                 }
               },
               "Sync": {

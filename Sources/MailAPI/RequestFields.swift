@@ -43,6 +43,16 @@ struct RequestFields {
         return number
     }
 
+    /// nil when it is missing or null.
+    func optionalTexts(_ name: String, max: Int, bytesMax: Int) throws -> [String]? {
+        let bounds = "must be an array of at most \(max) texts of 1 to \(bytesMax) bytes"
+        guard let texts = try value([String].self, name, bounds) else { return nil }
+        guard texts.count <= max, texts.allSatisfy({ (1...bytesMax).contains($0.utf8.count) }) else {
+            throw APIProblem.field(name, bounds)
+        }
+        return texts
+    }
+
     /// Numbers by name; empty when it is missing or null.
     func optionalIntegers(_ name: String, in range: ClosedRange<Int64>) throws -> [String: Int64] {
         let bounds = "must have whole numbers from \(range.lowerBound) to \(range.upperBound)"
@@ -102,12 +112,13 @@ extension RequestFields {
         }
     }
 
-    func optionalSince() throws -> UnixSeconds? {
-        guard let text = try optionalText("since") else { return nil }
-        guard let since = SinceDate.parse(text) else {
-            throw APIProblem.field("since", "must be a date such as 2024-01-01 or 2024-01-01T00:00:00Z")
+    /// A date (its start in UTC) or an RFC 3339 time.
+    func optionalDate(_ name: String) throws -> UnixSeconds? {
+        guard let text = try optionalText(name) else { return nil }
+        guard let date = SinceDate.parse(text) else {
+            throw APIProblem.field(name, "must be a date such as 2024-01-01 or 2024-01-01T00:00:00Z")
         }
-        return since
+        return date
     }
 }
 
@@ -122,6 +133,8 @@ struct ConnectBody: Decodable {
     let expiresIn: Int64
     let inbox: InboxID
     let since: UnixSeconds?
+    /// Only tell what there is; nothing is stored.
+    let isDryRun: Bool
 
     init(from decoder: any Decoder) throws {
         let fields = try RequestFields(decoder)
@@ -130,7 +143,8 @@ struct ConnectBody: Decodable {
         refreshToken = try fields.token("refresh_token")
         expiresIn = try fields.integer("expires_in", in: 0...Self.expirySecondsMax)
         inbox = try fields.optionalInbox() ?? .primary
-        since = try fields.optionalSince()
+        since = try fields.optionalDate("since")
+        isDryRun = try fields.optionalBool("dry_run") ?? false
     }
 }
 

@@ -23,10 +23,11 @@ public enum ImportLimit: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// How imports begin, move and end.
 extension StoreTransaction {
-    /// Remembers a new import; the account's next pass begins with it.
+    /// Remembers a new import; the account's next pass begins with it. One that is there already stays as it is.
     ///
     /// - Throws: ``ImportLimit``.
     public func start(_ new: MailImport) throws {
+        if try reader.mailImport(new.id) != nil { return }
         let unfinished = try reader.imports().filter { !$0.state.isFinished }
         if unfinished.count >= ImportLimit.userMax { throw ImportLimit.ofUser(max: ImportLimit.userMax) }
         if unfinished.count(where: { $0.account == new.account }) >= ImportLimit.accountMax {
@@ -129,6 +130,13 @@ extension StoreTransaction {
         entry.updatedAt = now / 1000
         try save(entry)
         return entry
+    }
+
+    /// Ends the account's imports: it is disconnected.
+    public func cancelImports(of key: AccountKey, atMilliseconds now: Int64) throws {
+        for entry in try reader.imports() where entry.account == key {
+            _ = try command(entry.id, .cancel, atMilliseconds: now)
+        }
     }
 
     // MARK: rows

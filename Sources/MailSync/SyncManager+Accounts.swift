@@ -98,6 +98,7 @@ extension SyncManager {
             // A store that is filled from the stream says what the stream says; the vault says that nothing is synced.
             if try await store.needsRestoring() { return }
             try await store.write { transaction in
+                try transaction.cancelImports(of: key, atMilliseconds: now * 1000)
                 guard let account = try transaction.reader.account(key), account.status != .stopped else { return }
                 try transaction.setStatus(key, .stopped, at: now)
                 _ = try transaction.record(.disconnected, of: key, origin: .incremental, at: now)

@@ -12,15 +12,17 @@ public struct CannotImport: Error, Sendable, Hashable, CustomStringConvertible {
 extension SyncManager {
     /// Begins an import; the account's next pass reads for it, which is made due now.
     ///
-    /// - Parameter counted: what a scan has counted already; nil: the import begins with one.
+    /// - Parameters:
+    ///   - id: one that exists already is left as it is; nil makes a new one.
+    ///   - counted: what a scan has counted already; nil: the import begins with one.
     /// - Returns: nil when the account is not connected.
     /// - Throws: ``CannotImport``, `ImportLimit`, `StoreFailure`.
     public func startImport(
-        _ selection: MailSelection, of key: AccountKey, counted: MailImport.Figures? = nil
+        _ selection: MailSelection, of key: AccountKey, id: String? = nil, counted: MailImport.Figures? = nil
     ) async throws -> MailImport? {
         guard workers[key] != nil else { return nil }
         let new = MailImport(
-            id: UUID().uuidString.lowercased(), account: key, selection: selection, counted: counted,
+            id: id ?? UUID().uuidString.lowercased(), account: key, selection: selection, counted: counted,
             atMilliseconds: time.nowMilliseconds())
         try await stores.use(key.user) { store in
             if try await store.needsRestoring() {

@@ -1,4 +1,5 @@
 import Accounts
+import Logging
 import MailAPI
 import MailJobs
 import MailModel
@@ -14,8 +15,13 @@ struct ServiceJobs: Sendable {
     let vault: TokenVault
     let stores: UserStores
 
+    func runner(_ imports: ServiceImports, time: any TimeSource, logger: Logger) -> JobRunner {
+        let handlers = handlers.merging([.import: imports.handle]) { $1 }
+        return JobRunner(queue: queue, handlers: handlers, time: time, logger: logger)
+    }
+
     /// By kind; imports bring their own.
-    var handlers: [JobKind: JobHandler] {
+    private var handlers: [JobKind: JobHandler] {
         [
             .incrementalSync: incrementalSync, .folderSync: folderSync, .fullSync: fullSync, .verify: verify,
             .cleanup: cleanup,

@@ -25,6 +25,7 @@ struct ServiceWorks: Sendable {
     let reconciliation: Reconciliation
     let jobs: JobQueue
     let jobRunner: JobRunner
+    let imports: ServiceImports
 
     /// - Parameter publisher: the stream's own, or what the demo makes of it.
     static func make(
@@ -45,6 +46,7 @@ struct ServiceWorks: Sendable {
             time.nowMilliseconds()
         }
         let passes = PassRelay()
+        let importMoves = ImportMoves()
         let manager = SyncManager(
             settings: SyncSettings(
                 interval: configuration.syncInterval, pushInterval: configuration.waking.pushPollInterval,
@@ -56,19 +58,23 @@ struct ServiceWorks: Sendable {
                     dispatcher.wake(user)
                     events.committed(user)
                 }, obstacle: { reserve.obstacle() }, behind: { user in await behind.tell(user) },
-                passEnded: { key, report in passes.tell(key, report) }),
+                passEnded: { key, report in passes.tell(key, report) },
+                importMoved: { importMoves.tell($0) }),
             schedules: AccountSchedules(data.registry), time: time, logger: logger)
 
         // What providers announce wakes workers.
         let pushes = PushKeeper(data, access, manager, time: time, logger: logger)
         passes.connect { key, report in pushes.passEnded(key, report) }
 
+        // Imports, and the jobs that show them.
+        let jobs = JobQueue(registry: data.registry, time: time)
+        let imports = ServiceImports(manager: manager, queue: jobs, moves: importMoves, time: time, logger: logger)
+
         // What brings stores and stream together again, when one of them went back in time, and erases accounts.
         let recovery = UserRecovery(
             data, access, stream, ServiceSupervision(manager: manager, dispatcher: dispatcher, events: events),
             time: time, logger: logger)
         behind.connect { user in await recovery.restore(user) }
-        let jobs = JobQueue(registry: data.registry, time: time)
         let erasure = AccountErasure(
             manager: manager, recovery: recovery, jobs: jobs, data, access, configuration, time: time, logger: logger)
         try await erasure.prepare()
@@ -79,23 +85,21 @@ struct ServiceWorks: Sendable {
             time: time, logger: logger)
 
         // What people and systems asked for.
-        let jobRunner = JobRunner(
-            queue: jobs,
-            handlers: ServiceJobs(
-                queue: jobs, manager: manager, verifier: verifier, vault: access.vault, stores: stores
-            ).handlers, time: time, logger: logger)
+        let jobRunner = ServiceJobs(
+            queue: jobs, manager: manager, verifier: verifier, vault: access.vault, stores: stores
+        ).runner(imports, time: time, logger: logger)
         return ServiceWorks(
             dispatcher: dispatcher, events: events, reserve: reserve, manager: manager, pushes: pushes,
             recovery: recovery, erasure: erasure, verifier: verifier,
             verifications: UserVerifications(verifier: verifier, time: time),
             reconciliation: Reconciliation(
                 verifier: verifier, manager: manager, interval: configuration.verifyInterval, time: time,
-                logger: logger), jobs: jobs, jobRunner: jobRunner)
+                logger: logger), jobs: jobs, jobRunner: jobRunner, imports: imports)
     }
 
     /// In the order in which they start; they are stopped in reverse.
     var services: [any ServiceLifecycle.Service] {
-        [dispatcher, manager, pushes, recovery, reconciliation, verifications, jobRunner]
+        [dispatcher, manager, pushes, recovery, reconciliation, verifications, imports, jobRunner]
     }
 
     /// For commands of operators.

@@ -110,6 +110,7 @@ struct APIFixture: Sendable {
     static let cronSecret = "cron-secret-of-the-tests"
 
     let commands = FakeCommands()
+    let imports = FakeImports()
     let schedules = FakeSchedules()
     let cron = FakeCron()
     var cronSecret: Secret? = Secret(APIFixture.cronSecret)
@@ -154,7 +155,7 @@ struct APIFixture: Sendable {
         return MailAPIServer(
             configuration: configuration, commands: commands, schedules: schedules,
             cron: CronEndpoint(commands: cron, secret: cronSecret, interval: .seconds(30)), events: events,
-            live: LiveSources { [commands] _ in await commands.imports },
+            imports: imports, live: LiveSources { [commands] _ in await commands.imports },
             jobs: JobDesk(queue: try jobs()) { [commands] user in
                 try await commands.accounts(of: user).map(\.key).filter { $0.user == user }
             },
