@@ -140,7 +140,7 @@ import Testing
     }
 
     @Test func anExpiredTokenIsReplaced() async throws {
-        try await run { fixture, pushes in
+        try await run { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             fixture.google.expireAccessTokens(of: GmailFixture.address)
             #expect(try await pushes.subscribe(clientState: Self.ignored).id == GmailFixture.address.lowercased())
         }
