@@ -56,7 +56,7 @@ struct Service: Sendable {
             configuration: configuration.api,
             commands: works.commands(stream: stream, configuration, refreshes: refreshes, time: time),
             schedules: works.manager, cron: configuration.cron(works.manager), events: works.events,
-            imports: works.imports,
+            imports: works.imports, live: LiveSources { try await works.imports.live(of: $0) },
             verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             pushes: pushes.webhooks, operatorToken: operatorToken, metrics: PrometheusMetrics.installed, time: time,
             logger: logger)

@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func aSecondImportDoesNotWait() async throws {
-        let harness = try await harness(120)
+        let harness = try await harness(300)
         let fetches = Counter()
         let manager = harness.manager
         let account = harness.account
@@ -47,17 +47,17 @@ import Testing
                 guard call == .fetch else { return }
                 fetches.increment()
                 guard fetches.current == 2 else { return }
-                _ = try await manager.startImport(MailSelection(from: 60), of: account)
+                _ = try await manager.startImport(MailSelection(from: 240), of: account)
             }
         }
-        let first = try await start(harness, MailSelection(until: 60))
+        let first = try await start(harness, MailSelection(until: 240))
         _ = try await until(harness, first, .completed)
         let second = try #require(try await manager.imports(of: account.user).first { $0.id != first })
         let done = try await until(harness, second.id, .completed)
         let received = try await harness.received()
-        #expect(received.count == 120 && Set(received).count == 120)
-        let lastOfFirst = try #require(received.lastIndex { $0 < "old1060" })
-        let firstOfSecond = try #require(received.firstIndex { $0 >= "old1060" })
+        #expect(received.count == 300 && Set(received).count == 300)
+        let lastOfFirst = try #require(received.lastIndex { $0 < "old1240" })
+        let firstOfSecond = try #require(received.firstIndex { $0 >= "old1240" })
         #expect(firstOfSecond < lastOfFirst, "they take turns")
         #expect(done.figures.done == 60 && done.figures.estimated == 60)
         try await harness.stop()
