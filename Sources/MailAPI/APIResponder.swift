@@ -44,15 +44,15 @@ struct APIResponder: HTTPResponder {
                 "at most \(limits.headerBytesMax) bytes are accepted")
         }
         if request.method == .options, routes.has(path) { return preflight(request, path) }
-        let route = try routes.route(request.method, path)
+        let (route, parameters) = try routes.route(request.method, path)
         let headers = route.takesWebSockets ? WebSocketHandshake.authorized(request.headers) : request.headers
         let user = try await gatekeeper.admit(headers, to: route.access)
         let query = request.uri.queryParameters.map { (name: String($0.key), value: String($0.value)) }
         return try await route.handle(
             Route.Call(
                 user: user?.id, tokenExpiresAt: user?.expiresAt, query: query, rawQuery: request.uri.query ?? "",
-                contentType: request.headers[.contentType], bearer: gatekeeper.bearer(headers), headers: headers,
-                connection: context.connection, body: body))
+                parameters: parameters, contentType: request.headers[.contentType], bearer: gatekeeper.bearer(headers),
+                headers: headers, connection: context.connection, body: body))
     }
 
     private func preflight(_ request: Request, _ path: String) -> Response {
@@ -109,7 +109,10 @@ struct APIResponder: HTTPResponder {
         .contentSecurityPolicy: "default-src 'none'; frame-ancestors 'none'",
     ]
 
-    private func isForBrowsers(_ path: String) -> Bool { path.hasPrefix("/mail/") }
+    /// Users' operations are; what other systems call is not.
+    private func isForBrowsers(_ path: String) -> Bool {
+        path.hasPrefix("/mail/") || (path.hasPrefix("/api/") && !path.hasPrefix("/api/cron/"))
+    }
 
     /// As they came over the wire, near enough.
     private func headerBytes(of request: Request) -> Int {
@@ -120,7 +123,7 @@ struct APIResponder: HTTPResponder {
 
     /// Names the operation, never the path as sent: that is the client's text.
     private func report(_ request: Request, _ response: Response, _ context: APIContext, milliseconds: Int64) {
-        let path = routes.has(request.uri.path) ? request.uri.path : "none"
+        let path = routes.match(request.uri.path)?.path ?? "none"
         let method = Self.knownMethods.contains(request.method) ? request.method.rawValue : "other"
         let labels = [("method", method), ("path", path)]
         Counter(

@@ -1,4 +1,5 @@
 import Accounts
+import MailJobs
 import MailModel
 import MailStore
 
@@ -235,6 +236,8 @@ public struct ServiceReport: Sendable, Hashable {
     public var neverVerified: Int
     /// Since the verification that is the longest ago of all accounts.
     public var oldestVerificationSeconds: Int64?
+    /// Jobs of the queue; failed ones are dead letters.
+    public var jobs: JobCounts
     /// The worst first, a handful at most.
     public var laggards: [Laggard]
 
@@ -244,7 +247,7 @@ public struct ServiceReport: Sendable, Hashable {
         outboxDepth: Int = 0, oldestUnpublishedSeconds: Int64? = nil, publishLatency: Latency? = nil,
         errors: [ErrorCount] = [], tokenRefreshes: Int = 0, tokenRefreshFailures: Int = 0, gaps: Int = 0,
         givenUp: Int = 0, missing: Int = 0, neverVerified: Int = 0, oldestVerificationSeconds: Int64? = nil,
-        laggards: [Laggard] = []
+        jobs: JobCounts = JobCounts(), laggards: [Laggard] = []
     ) {
         self.version = version
         self.uptimeSeconds = uptimeSeconds
@@ -262,6 +265,7 @@ public struct ServiceReport: Sendable, Hashable {
         self.missing = missing
         self.neverVerified = neverVerified
         self.oldestVerificationSeconds = oldestVerificationSeconds
+        self.jobs = jobs
         self.laggards = laggards
     }
 }

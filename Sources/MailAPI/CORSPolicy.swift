@@ -24,7 +24,8 @@ struct CORSPolicy: Sendable {
     func preflightHeaders(for request: Request, methods: String) -> HTTPFields {
         guard let origin = request.headers[.origin], origins.contains(origin) else { return [:] }
         return [
-            .accessControlAllowMethods: methods, .accessControlAllowHeaders: "Authorization, Content-Type, Last-Event-ID",
+            .accessControlAllowMethods: methods,
+            .accessControlAllowHeaders: "Authorization, Content-Type, Last-Event-ID",
             .accessControlMaxAge: String(Self.preflightSecondsMax),
         ]
     }

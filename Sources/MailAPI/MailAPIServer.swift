@@ -22,12 +22,13 @@ public final class MailAPIServer: Service {
     ///   - events: reads users' events for them.
     ///   - imports: runs users' imports.
     ///   - live: what live streams show besides events and accounts.
+    ///   - jobs: takes what users ask for.
     ///   - verifier: decides whose a user's token is.
     ///   - pushes: what takes providers' pushes; without it they are answered 503.
     ///   - metrics: rendered by `GET /metrics`; the API counts its requests there.
     public init(
         configuration: MailAPIConfiguration, commands: any AccountCommands, schedules: any ScheduleCommands,
-        cron: CronEndpoint, events: EventFeed, imports: any ImportDesk, live: LiveSources = .init(),
+        cron: CronEndpoint, events: EventFeed, imports: any ImportDesk, live: LiveSources = .init(), jobs: JobDesk,
         verifier: JWTVerifier,
         pushes: PushWebhooks? = nil, operatorToken: OperatorToken, metrics: PrometheusMetrics, time: any TimeSource,
         logger: Logger
@@ -49,6 +50,7 @@ public final class MailAPIServer: Service {
                     WebhookRoutes(pushes: pushes, metrics: metrics).all,
                     ScheduleRoutes(commands: commands, schedules: schedules).all,
                     CronRoutes(endpoint: cron, time: time).all,
+                    JobRoutes(desk: jobs).all,
                 ].flatMap { $0 }),
             gatekeeper: Gatekeeper(
                 verifier: verifier, operatorToken: operatorToken, cronSecret: cron.secret, limits: limits, time: time),

@@ -7,7 +7,7 @@ extension OpenAPIDocument {
                 "operationId": "googlePush",
                 "summary": "A push of Google's Pub/Sub: a watched mailbox changed",
                 "description": "For Google only. The bearer token is the OpenID Connect token that Pub/Sub signs as the configured service account (GOOGLE_PUBSUB_SERVICE_ACCOUNT) for the configured audience. Wrapped and unwrapped messages are taken. The answer says that the push arrived, not that anything was done.",
-                "security": [],
+                "security": [{"googlePush": []}],
                 "requestBody": {
                   "required": true,
                   "content": {

@@ -2,9 +2,9 @@
 /// against real answers.
 enum OpenAPIDocument {
     static let text =
-        opening + events + live + verify + imports + webhooks + microsoftWebhook + schedule + cron + paths
+        opening + events + live + verify + imports + webhooks + microsoftWebhook + schedule + cron + jobs + paths
         + componentsOpening + liveSchemas + verifySchemas + importSchemas + webhookSchemas + microsoftWebhookSchemas
-        + scheduleSchemas + cronSchemas + components
+        + scheduleSchemas + cronSchemas + jobSchemas + components + responses
 
     // swift-format-ignore
     private static let opening = #"""
@@ -256,6 +256,12 @@ enum OpenAPIDocument {
                 "scheme": "bearer",
                 "description": "OPERATOR_TOKEN, or the token in DATA_DIR/operator.token."
               },
+              "googlePush": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "The OpenID Connect token that Google's Pub/Sub signs."
+              },
               "cron": {"type": "http", "scheme": "bearer", "description": "CRON_SECRET."}
             },
             "schemas": {
@@ -467,6 +473,7 @@ enum OpenAPIDocument {
                   "missing",
                   "never_verified",
                   "oldest_verification_s",
+                  "jobs",
                   "worst_accounts"
                 ],
                 "properties": {
@@ -522,6 +529,7 @@ enum OpenAPIDocument {
                     "type": ["integer", "null"],
                     "description": "Seconds since the verification that is the longest ago of all accounts."
                   },
+                  "jobs": {"$ref": "#/components/schemas/JobCounts"},
                   "worst_accounts": {
                     "type": "array",
                     "items": {
@@ -565,58 +573,6 @@ enum OpenAPIDocument {
                 }
               }
             },
-            "responses": {
-              "Malformed": {
-                "description": "The request or its JSON cannot be read.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "Unauthorized": {
-                "description": "No token, or not a valid one.",
-                "headers": {"WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "NotFound": {
-                "description": "No such account is connected.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "RequestTimeout": {
-                "description": "The body did not arrive in time.",
-                "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "BodyTooLarge": {
-                "description": "The body is larger than 64 KiB (/mail/…) or 256 KiB (everything else).",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "WrongMediaType": {
-                "description": "The body is not declared as JSON.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "InvalidField": {
-                "description": "A field is missing, mistyped, empty or has an unknown value; 'field' names it.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "RateLimited": {
-                "description": "More requests than this user may make.",
-                "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "HeadersTooLarge": {
-                "description": "The headers are larger than 32 KiB.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "InternalError": {
-                "description": "Something went wrong in the service.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              },
-              "Unavailable": {
-                "description": "The service cannot do this now, or is not configured for it.",
-                "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-              }
-            }
-          }
-        }
 
         """#
 }

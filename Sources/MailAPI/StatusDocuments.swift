@@ -83,6 +83,8 @@ extension JSONText {
         field("missing", report.missing)
         field("never_verified", report.neverVerified)
         field("oldest_verification_s", report.oldestVerificationSeconds)
+        key("jobs")
+        object { $0.counts(report.jobs) }
         key("worst_accounts")
         array(report.laggards) { json, laggard in json.object { $0.laggard(laggard) } }
     }

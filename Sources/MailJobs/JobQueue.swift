@@ -20,7 +20,8 @@ public struct JobQueue: Sendable {
 
     // MARK: asking
 
-    /// Puts a job into the queue, or finds the equal one that waits there (same user, kind, account and parameters).
+    /// Puts a job into the queue, or finds the equal one that waits there (same user, kind, account and parameters), or
+    /// the one that has the wanted id.
     /// On disk when this returns.
     ///
     /// - Throws: ``TooManyJobs``, `AccountDatabaseFailure`.

@@ -9,17 +9,20 @@ public struct JobRequest: Sendable, Hashable {
     public var account: AccountKey?
     public var parameters: JobDocument
     public var priority: JobPriority
+    /// The job's name when it is new: whoever chooses it may ask again after a crash. nil: any.
+    public var id: JobID?
 
     /// - Parameter account: one of the user's own.
     public init(
         _ kind: JobKind, of user: UserID?, account: AccountKey? = nil, parameters: JobDocument = .empty,
-        priority: JobPriority = .manual
+        priority: JobPriority = .manual, id: JobID? = nil
     ) {
         self.kind = kind
         self.user = user
         self.account = account
         self.parameters = parameters
         self.priority = priority
+        self.id = id
     }
 
     public static func incrementalSync(
@@ -29,8 +32,10 @@ public struct JobRequest: Sendable, Hashable {
     }
 
     /// Brings in a part of an account's mailbox.
-    public static func `import`(into account: AccountKey, parameters: JobDocument) -> JobRequest {
-        JobRequest(.import, of: account.user, account: account, parameters: parameters)
+    public static func `import`(
+        into account: AccountKey, parameters: JobDocument, id: JobID? = nil
+    ) -> JobRequest {
+        JobRequest(.import, of: account.user, account: account, parameters: parameters, id: id)
     }
 
     /// The service's own tidying.

@@ -61,6 +61,9 @@ struct JobRows {
 
     /// - Throws: ``TooManyJobs``.
     func add(_ request: JobRequest, at nowMs: Int64) throws -> EnqueuedJob {
+        if let id = request.id, let job = try job(id), job.user == request.user {
+            return EnqueuedJob(id: id, isNew: false, counts: try counts(of: request.user))
+        }
         if let id = try waitingEqual(to: request) {
             try db.execute(
                 sql: "UPDATE jobs SET priority = min(priority, ?) WHERE job_id = ?",
@@ -71,7 +74,7 @@ struct JobRows {
         guard counts[.waiting] + counts[.delayed] < limits.waitingPerUserMax else {
             throw TooManyJobs(limit: limits.waitingPerUserMax)
         }
-        let id = JobID()
+        let id = request.id ?? JobID()
         try db.execute(
             sql: """
                 INSERT INTO jobs (job_id, kind, user_id, account, parameters, priority, state, created_ms)

@@ -93,7 +93,7 @@ public actor JobRunner: Service {
         let hasNotes = running.values.contains { !$0.note.isEmpty }
         let own: [Int64?] = [nextBeatMs, nextCleanupMs, nextDueMs, hasNotes ? nextNoteMs : nil]
         let next = (own + running.values.map(\.openDeadlineMs)).compactMap { $0 }.min() ?? nextBeatMs
-        return .milliseconds(max(1, next - time.nowMilliseconds()))
+        return .milliseconds(max(0, next - time.nowMilliseconds()))
     }
 
     private func askForCleanup(at now: Int64) async throws {
@@ -124,11 +124,16 @@ public actor JobRunner: Service {
     }
 
     private func run(_ job: Job, under lease: JobLease, _ handler: JobHandler, _ context: JobContext) async {
+        let outcome: Result<JobResult, any Error>
         do {
-            running[lease]?.ending = .returned(try await handler(job, context))
+            outcome = .success(try await handler(job, context))
         } catch {
             logger.debug("a job's handler failed", metadata: ["job": "\(job.id)", "error_type": "\(type(of: error))"])
-            running[lease]?.ending = JobEnding(error, running[lease]?.reason)
+            outcome = .failure(error)
+        }
+        switch outcome {
+        case .success(let result): running[lease]?.ending = .returned(result)
+        case .failure(let error): running[lease]?.ending = JobEnding(error, running[lease]?.reason)
         }
         queue.bell.nudge()
     }

@@ -59,6 +59,13 @@ public struct JSONText: Sendable {
         needsComma = true
     }
 
+    /// A value that is JSON already.
+    public mutating func json(_ text: String) {
+        separate()
+        bytes.append(contentsOf: text.utf8)
+        needsComma = true
+    }
+
     /// A member of an object: its name and a string.
     public mutating func field(_ name: String, _ value: String) {
         key(name)

@@ -77,7 +77,8 @@ public struct OpenAPIDescription: Sendable {
     }
 
     /// The parameters of a kind: `path`, `query` or `header`.
-    func parameters(of operation: Operation, in place: String) -> [(name: String, schema: JSONValue, isRequired: Bool)] {
+    func parameters(of operation: Operation, in place: String) -> [(name: String, schema: JSONValue, isRequired: Bool)]
+    {
         let shared = document["paths"]?[operation.path]?["parameters"]?.list ?? []
         let all = (shared + (operation.document["parameters"]?.list ?? [])).compactMap { followed($0) }
         return all.filter { $0["in"]?.text == place }.compactMap { parameter in

@@ -9,6 +9,7 @@ struct Mailsync: AsyncParsableCommand {
         version: MailsyncVersion.current,
         subcommands: [
             Serve.self, Demo.self, Emulate.self, Status.self, Replay.self, Verify.self, Gaps.self, Rebuild.self,
+            Jobs.self,
         ])
 }
 

@@ -2,6 +2,7 @@ import Accounts
 import JetStream
 import MailAPI
 import MailDispatch
+import MailJobs
 import MailModel
 import MailPush
 import MailStore
@@ -22,6 +23,7 @@ struct ServiceCommands: AccountCommands {
     let publisher: JetStreamPublisher
     let refreshes: TokenRefreshes
     let verifications: UserVerifications
+    let jobs: JobQueue
     let obstacle: @Sendable () -> String?
     let startedAt: UnixSeconds
     let time: any TimeSource
@@ -40,7 +42,9 @@ struct ServiceCommands: AccountCommands {
     }
 
     func disconnect(_ key: AccountKey) async throws -> Bool {
-        try await leavingPushes(key) { try await manager.disconnect(key) }
+        guard try await leavingPushes(key, { try await manager.disconnect(key) }) else { return false }
+        try await jobs.cancelJobs(of: key)
+        return true
     }
 
     func erase(_ key: AccountKey) async throws -> ErasureReport? {
@@ -86,7 +90,7 @@ struct ServiceCommands: AccountCommands {
             missing: accounts.reduce(0) { $0 + ($1.stored?.missing ?? 0) },
             neverVerified: accounts.count { $0.stored?.lastVerifiedAt == nil },
             oldestVerificationSeconds: accounts.compactMap { $0.stored?.lastVerifiedAt }.min().map { max(0, now - $0) },
-            laggards: Self.laggards(accounts))
+            jobs: try await jobs.counts(), laggards: Self.laggards(accounts))
     }
 
     func readiness() async -> [ReadinessProblem] {

@@ -23,6 +23,8 @@ struct ServiceWorks: Sendable {
     let verifier: Verifier
     let verifications: UserVerifications
     let reconciliation: Reconciliation
+    let jobs: JobQueue
+    let jobRunner: JobRunner
     let imports: ServiceImports
 
     /// - Parameter publisher: the stream's own, or what the demo makes of it.
@@ -74,30 +76,35 @@ struct ServiceWorks: Sendable {
             time: time, logger: logger)
         behind.connect { user in await recovery.restore(user) }
         let erasure = AccountErasure(
-            manager: manager, recovery: recovery, data, access, configuration, time: time, logger: logger)
+            manager: manager, recovery: recovery, jobs: jobs, data, access, configuration, time: time, logger: logger)
         try await erasure.prepare()
 
         // Verifying: for operators, for users, and in the background.
         let verifier = Verifier(
             stores: stores, running: (manager, dispatcher), stream: { stream }, configuration: configuration,
             time: time, logger: logger)
+
+        // What people and systems asked for.
+        let jobRunner = ServiceJobs(
+            queue: jobs, manager: manager, verifier: verifier, vault: access.vault, stores: stores
+        ).runner(imports, time: time, logger: logger)
         return ServiceWorks(
             dispatcher: dispatcher, events: events, reserve: reserve, manager: manager, pushes: pushes,
             recovery: recovery, erasure: erasure, verifier: verifier,
             verifications: UserVerifications(verifier: verifier, time: time),
             reconciliation: Reconciliation(
                 verifier: verifier, manager: manager, interval: configuration.verifyInterval, time: time,
-                logger: logger), imports: imports)
+                logger: logger), jobs: jobs, jobRunner: jobRunner, imports: imports)
     }
 
     /// In the order in which they start; they are stopped in reverse.
     var services: [any ServiceLifecycle.Service] {
-        [dispatcher, manager, pushes, recovery, reconciliation, verifications, imports]
+        [dispatcher, manager, pushes, recovery, reconciliation, verifications, imports, jobRunner]
     }
 
     /// For commands of operators.
     var running: ControlContext.Running {
-        .init(manager: manager, dispatcher: dispatcher, verifier: verifier, recovery: recovery)
+        .init(manager: manager, dispatcher: dispatcher, verifier: verifier, recovery: recovery, jobs: jobs)
     }
 
     /// For the API.
@@ -107,6 +114,7 @@ struct ServiceWorks: Sendable {
         ServiceCommands(
             streamName: configuration.stream.name, manager: manager, erasure: erasure, pushes: pushes,
             dispatcher: dispatcher, publisher: stream.publisher, refreshes: refreshes, verifications: verifications,
+            jobs: jobs,
             obstacle: { [reserve] in reserve.obstacle() }, startedAt: time.now(), time: time)
     }
 }

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import HTTPTransport
 import Logging
+import MailJobs
 import MailModel
 import MailStore
 import MailTestSupport
@@ -155,11 +156,17 @@ struct APIFixture: Sendable {
             configuration: configuration, commands: commands, schedules: schedules,
             cron: CronEndpoint(commands: cron, secret: cronSecret, interval: .seconds(30)), events: events,
             imports: imports, live: LiveSources { [commands] _ in await commands.imports },
+            jobs: JobDesk(queue: try jobs()) { [commands] user in
+                try await commands.accounts(of: user).map(\.key).filter { $0.user == user }
+            },
             verifier: JWTVerifier(
                 rules: JWTRules(issuer: Self.issuer, audience: Self.issuer), keys: keys, time: time),
             pushes: pushes, operatorToken: try OperatorToken(Secret(Self.operatorToken)), metrics: metrics, time: time,
             logger: .silent)
     }
+
+    /// The queue behind the API; nobody takes jobs out.
+    func jobs() throws -> JobQueue { try directory.jobs(time) }
 
     /// Runs the body against a server that listens, and stops the server.
     func run(keysAvailable: Bool = true, _ body: @Sendable (API) async throws -> Void) async throws {
@@ -192,6 +199,16 @@ struct APIFixture: Sendable {
 /// Where the users' stores are made when a test needs one; goes away with the fixture.
 private final class StoreDirectory: Sendable {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)").path
+    private let queue = Mutex<JobQueue?>(nil)
+
+    /// Opened once: a file has one connection.
+    func jobs(_ time: any TimeSource) throws -> JobQueue {
+        try queue.withLock { queue in
+            let opened = try queue ?? JobQueue(registry: AccountRegistry(path: path + "/control.db"), time: time)
+            queue = opened
+            return opened
+        }
+    }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -20,7 +20,8 @@ final class FakeCron: CronCommands {
     func set(_ accounts: [(key: AccountKey, report: PassReport?)]) {
         state.withLock { state in
             state.overdue = accounts.map(\.key)
-            state.reports = Dictionary(uniqueKeysWithValues: accounts.compactMap { key, report in report.map { (key, $0) } })
+            state.reports = Dictionary(
+                uniqueKeysWithValues: accounts.compactMap { key, report in report.map { (key, $0) } })
         }
     }
 

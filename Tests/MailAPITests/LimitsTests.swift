@@ -123,6 +123,21 @@ import Testing
         }
     }
 
+    /// Outside of `/mail/`, where other systems call.
+    @Test(arguments: ["/webhooks/microsoft", "/api/cron/sync-emails", "/status", "/nowhere"])
+    func otherBodiesMayHave256KiB(path: String) async throws {
+        let fixture = APIFixture()
+        try await fixture.run { (api: API) async throws in
+            for (bytes, isRefused) in [(256 * 1024, false), (256 * 1024 + 1, true)] {
+                let client = try RawClient(port: api.port)
+                let body = [UInt8](repeating: UInt8(ascii: " "), count: bytes)
+                await client.send(try api.request("POST", path, body: body))
+                let answer = try await client.receive()
+                #expect((answer.status == 413) == isRefused && answer.isProblem, "\(bytes)")
+            }
+        }
+    }
+
     @Test func theHeadersMayHave32KiB() async throws {
         let fixture = APIFixture()
         try await fixture.run { (api: API) async throws in

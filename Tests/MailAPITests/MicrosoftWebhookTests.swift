@@ -147,8 +147,9 @@ final class RecordingReceiver: PushReceiver {
                     Self.entry("sub-2", "secret-2", #","lifecycleEvent":"somethingNew""#)))
             #expect(answer.status == 202)
             let text = api.fixture.metrics.render()
-            for (outcome, number) in [("accepted", 4), ("unknown", 1), ("forged", 1), ("unsigned", 1), ("malformed", 2)]
-            {
+            for (outcome, number) in [
+                ("accepted", 4), ("unknown", 1), ("forged", 1), ("unsigned", 1), ("malformed", 2),
+            ] {
                 let line = #"mailsync_pushes_total{provider="microsoft",outcome="\#(outcome)"} \#(number)"#
                 #expect(text.contains(line + "\n"), "\(line)")
             }
@@ -241,7 +242,8 @@ final class RecordingReceiver: PushReceiver {
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            #expect(answers.map(\.status).sorted() == Array(repeating: 200, count: 20) + Array(repeating: 202, count: 180))
+            #expect(
+                answers.map(\.status).sorted() == Array(repeating: 200, count: 20) + Array(repeating: 202, count: 180))
             // Graph waits ten seconds; on a machine with nothing else to do this takes milliseconds.
             let slowest = try #require(answers.map(\.1).max())
             #expect(slowest < .seconds(5), "\(slowest)")

@@ -1,4 +1,5 @@
 import Foundation
+import MailJobs
 import MailModel
 import MailTestSupport
 import Testing
@@ -68,7 +69,8 @@ import Testing
                 case .userOrOperator: ["user", "operator"]
                 case .cron: ["cron"]
                 }
-            #expect(schemes == expected, "\(method) \(path)")
+            // What checks its callers itself has a scheme of its own.
+            #expect(schemes.subtracting(["googlePush"]) == expected, "\(method) \(path)")
         }
     }
 }

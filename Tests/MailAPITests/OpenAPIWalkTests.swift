@@ -14,7 +14,7 @@ import Testing
             let document = try await api.call("GET", "/openapi.json", user: "ada")
             let walk = OpenAPIWalk(
                 try OpenAPIDescription(document.body), port: api.port,
-                credentials: ["user": try fixture.token("ada"), "operator": APIFixture.operatorToken],
+                credentials: try fixture.credentials,
                 state: { await fixture.commands.asked })
             let report = try await walk.run()
             #expect(Set(report.operations) == Set(api.server.routes.all.map { "\($0.method.rawValue) \($0.path)" }))
@@ -40,7 +40,7 @@ import Testing
                 #expect(text != OpenAPIDocument.text, "\(right) is not there any more")
                 let walk = OpenAPIWalk(
                     try OpenAPIDescription(Array(text.utf8)), port: api.port,
-                    credentials: ["user": try fixture.token("ada"), "operator": APIFixture.operatorToken],
+                    credentials: try fixture.credentials,
                     state: { "" })
                 #expect(try await !walk.run().faults.isEmpty, "\(wrong)")
             }
@@ -51,4 +51,13 @@ import Testing
 extension FakeCommands {
     /// Everything that was asked of it and changes something.
     fileprivate var asked: String { "\(connects.count) \(wakes.count) \(disconnects) \(erasures)" }
+}
+
+extension APIFixture {
+    /// By the names of the document's security schemes.
+    fileprivate var credentials: [String: String] {
+        get throws {
+            ["user": try token("ada"), "operator": Self.operatorToken, "cron": Self.cronSecret]
+        }
+    }
 }

@@ -15,10 +15,16 @@ actor SocketClient {
         var json: [String: Any] {
             (try? JSONSerialization.jsonObject(with: Data(payload))) as? [String: Any] ?? [:]
         }
-        var event: String? { json["event"] as? String }
+        /// What is before the data, which may be long.
+        private var opening: [String: Any] {
+            let text = String(decoding: payload.prefix(100), as: UTF8.self)
+            let end = text.range(of: #","data":"#)?.lowerBound ?? text.endIndex
+            return (try? JSONSerialization.jsonObject(with: Data((text[..<end] + "}").utf8))) as? [String: Any] ?? [:]
+        }
+        var event: String? { opening["event"] as? String }
         /// Whether it is an event of the log, rather than progress or a status.
         var isEvent: Bool { event?.hasPrefix("email.") == true || event?.hasPrefix("account.") == true }
-        var id: Int? { json["id"] as? Int }
+        var id: Int? { opening["id"] as? Int }
         /// The code of a close (§5.5.1).
         var closeCode: Int? { payload.count >= 2 ? Int(payload[0]) << 8 | Int(payload[1]) : nil }
     }
@@ -95,7 +101,9 @@ actor SocketClient {
             guard let frame = try await next() else { throw NotInTime("\(data.count) of \(count) events came") }
             guard frame.isEvent else { continue }
             let text = String(decoding: frame.payload, as: UTF8.self)
-            if let start = text.firstRange(of: #""data":"#) { data.append(String(text[start.upperBound...].dropLast())) }
+            if let start = text.firstRange(of: #""data":"#) {
+                data.append(String(text[start.upperBound...].dropLast()))
+            }
             last = frame.id ?? 0
         }
         return (data, last)

@@ -112,3 +112,13 @@ extension LiveImport {
         }
     }
 }
+
+extension LiveImport {
+    /// What the store knows of it.
+    public init(_ entry: MailImport) {
+        self.init(
+            id: entry.id, account: entry.account, state: entry.state.rawValue, isBusy: entry.state.isActive,
+            listed: entry.figures.listed, done: entry.figures.done, failed: entry.figures.failed,
+            etaSeconds: entry.etaSeconds)
+    }
+}

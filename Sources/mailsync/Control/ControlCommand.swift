@@ -35,7 +35,7 @@ extension ControlResult {
 /// Every command that a service answers over its control socket.
 enum ControlCommands {
     static let all: [any ControlCommand.Type] = [
-        ReplayRequest.self, VerifyCommand.self, GapsCommand.self, RebuildRequest.self,
+        ReplayRequest.self, VerifyCommand.self, GapsCommand.self, RebuildRequest.self, JobsCommand.self,
     ]
 }
 

@@ -2,6 +2,7 @@ import Accounts
 import JetStream
 import Logging
 import MailDispatch
+import MailJobs
 import MailModel
 import MailRecovery
 import MailStore
@@ -16,6 +17,7 @@ struct ControlContext: Sendable {
         let dispatcher: OutboxDispatcher
         let verifier: Verifier
         let recovery: UserRecovery
+        let jobs: JobQueue
     }
 
     let configuration: ServiceConfiguration
@@ -29,6 +31,9 @@ struct ControlContext: Sendable {
 
     var stores: UserStores { data.stores }
     var registry: AccountRegistry { data.registry }
+
+    /// The service's, whose runner learns at once of what changes; else the table.
+    var jobs: JobQueue { running?.jobs ?? JobQueue(registry: registry, time: time) }
 
     /// Tokens, adapters and budgets, to ask providers.
     ///

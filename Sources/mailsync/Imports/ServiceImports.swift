@@ -61,20 +61,6 @@ struct ServiceImports: ImportDesk, ServiceLifecycle.Service {
         return changed
     }
 
-    /// The imports that live streams show: those that are not finished, and the latest others.
-    func live(of user: UserID) async throws -> [LiveImport] {
-        let imports = try await manager.imports(of: user)
-        let ended = imports.filter(\.state.isFinished).prefix(Self.endedShown)
-        return (imports.filter { !$0.state.isFinished } + ended).map { entry in
-            LiveImport(
-                id: entry.id, account: entry.account, state: entry.state.rawValue, isBusy: entry.state.isActive,
-                listed: entry.figures.listed, done: entry.figures.done, failed: entry.figures.failed,
-                etaSeconds: entry.etaSeconds)
-        }
-    }
-
-    private static let endedShown = 5
-
     /// Has the job follow what became of its import. A running one notices by itself.
     private func tell(_ job: Job, _ entry: MailImport) async throws {
         switch entry.state {

@@ -1,6 +1,7 @@
 import Accounts
 import Logging
 import MailAPI
+import MailJobs
 import MailModel
 import MailRecovery
 import MailStore
@@ -13,6 +14,7 @@ struct AccountErasure: Sendable {
 
     let manager: SyncManager
     let recovery: UserRecovery
+    let jobs: JobQueue
     let registry: ServiceRegistry
     let stores: UserStores
     let revocation: GrantRevocation
@@ -20,11 +22,12 @@ struct AccountErasure: Sendable {
     let logger: Logger
 
     init(
-        manager: SyncManager, recovery: UserRecovery, _ data: LocalData, _ access: ProviderAccess,
+        manager: SyncManager, recovery: UserRecovery, jobs: JobQueue, _ data: LocalData, _ access: ProviderAccess,
         _ configuration: ServiceConfiguration, time: any TimeSource, logger: Logger
     ) {
         self.manager = manager
         self.recovery = recovery
+        self.jobs = jobs
         registry = ServiceRegistry(vault: access.vault, registry: data.registry, time: time)
         stores = data.stores
         revocation = configuration.revocation(over: access.transport)
@@ -39,6 +42,7 @@ struct AccountErasure: Sendable {
         guard try await exists(key) else { return nil }
         try await registry.addErasure(of: key)
         let tokens = try await manager.forget(key)
+        try await eraseJobs(of: key)
         try await recovery.erase(key)
         let revoked: Bool
         if let tokens { revoked = await revocation.revoke(tokens, of: key.provider) } else { revoked = false }
@@ -52,13 +56,18 @@ struct AccountErasure: Sendable {
         let keys = try await recovery.prepare()
         await manager.end(keys)
         for key in keys {
-            guard let tokens = try await manager.forget(key) else { continue }
-            _ = await revocation.revoke(tokens, of: key.provider)
+            let tokens = try await manager.forget(key)
+            try await eraseJobs(of: key)
+            if let tokens { _ = await revocation.revoke(tokens, of: key.provider) }
         }
     }
 
     /// True while the account may not be connected: what is connected now would be erased.
     func isUnderway(_ key: AccountKey) async throws -> Bool { try await registry.erasures().contains(key) }
+
+    private func eraseJobs(of key: AccountKey) async throws {
+        try await jobs.eraseJobs(of: key, isLast: registry.vault.accounts(of: key.user).isEmpty)
+    }
 
     private func exists(_ key: AccountKey) async throws -> Bool {
         if try await registry.vault.account(key) != nil { return true }

@@ -21,7 +21,8 @@ actor Verifier {
     private let time: any TimeSource
     private let logger: Logger
     private var isBusy = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var waiting: [(id: Int, continuation: CheckedContinuation<Void, any Error>)] = []
+    private var lastWaiting = 0
 
     /// - Parameter running: nil when no service runs: then nobody asks providers, or sends lost events again.
     init(
@@ -47,7 +48,7 @@ actor Verifier {
         _ user: UserID, _ options: VerificationOptions,
         report: @escaping @Sendable (Difference) async throws -> Void = { _ in }
     ) async throws -> Verification? {
-        await begin()
+        try await begin()
         defer { end() }
         try Task.checkCancellation()
         guard try await stores.useExisting(user, { _ in true }) != nil else { return nil }
@@ -75,9 +76,28 @@ actor Verifier {
 
     // MARK: one at a time
 
-    private func begin() async {
-        if isBusy { await withCheckedContinuation { waiting.append($0) } }
-        isBusy = true
+    /// - Throws: `CancellationError` when the caller waits no more.
+    private func begin() async throws {
+        guard isBusy else {
+            isBusy = true
+            return
+        }
+        lastWaiting += 1
+        let id = lastWaiting
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+                waiting.append((id, continuation))
+            }
+        } onCancel: {
+            // owner: nobody; it ends by itself at once.
+            Task { await self.leave(id) }
+        }
+    }
+
+    private func leave(_ id: Int) {
+        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return }
+        waiting.remove(at: index).continuation.resume(throwing: CancellationError())
     }
 
     private func end() {
@@ -85,7 +105,8 @@ actor Verifier {
             isBusy = false
             return
         }
-        waiting.removeFirst().resume()
+        // It stays busy: the place is handed over.
+        waiting.removeFirst().continuation.resume()
     }
 
     // MARK: looking

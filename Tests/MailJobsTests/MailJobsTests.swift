@@ -1,2 +1,0 @@
-import MailJobs
-import Testing
