@@ -33,7 +33,8 @@ import Testing
             }
             await Task.yield()
         }
-        Issue.record("never \(state): \(String(describing: try await harness.manager.imports(of: harness.account.user)))")
+        Issue.record(
+            "never \(state): \(String(describing: try await harness.manager.imports(of: harness.account.user)))")
         throw CancellationError()
     }
 

@@ -292,7 +292,8 @@ struct EmulatedUnderTest: MailboxUnderTest {
                 \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \
                 \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\
                 \(second: .twoDigits)
-                """, locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+                """, locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt,
+            calendar: Calendar(identifier: .gregorian))
     }
 
     private func deliver(_ subject: String) throws -> String { try box.deliver(Self.mail(subject)) }

@@ -167,7 +167,8 @@ extension UserClient {
         let response = try await post("/api/import/start", Data(#"{"accountId":"\#(accountID)"}"#.utf8))
         guard response.status == 202 else {
             throw Refused(
-                description: "POST /api/import/start: \(response.status) \(String(decoding: response.body, as: UTF8.self))")
+                description:
+                    "POST /api/import/start: \(response.status) \(String(decoding: response.body, as: UTF8.self))")
         }
         return try JSONDecoder().decode(StartedView.self, from: Data(response.body)).importId
     }
