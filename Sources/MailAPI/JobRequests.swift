@@ -33,13 +33,16 @@ struct NewJobBody: Decodable {
         }
         self.kind = kind
         account = try fields.optionalAccount()
+        // Whatever the kind, a field of the wrong type is no good.
+        _ = try fields.optionalText("folder")
+        let repair = try fields.optionalBool("repair")
         if kind == .folderSync {
             guard account != nil else {
                 throw APIProblem.field("accountId", "is missing: folders belong to an account")
             }
             parameters.folder = try fields.folder("folder")
         }
-        if kind == .verify { parameters.repair = try fields.optionalBool("repair") }
+        if kind == .verify { parameters.repair = repair }
     }
 }
 

@@ -202,7 +202,7 @@ extension Stage {
                     for number in 0..<pushes / 8 {
                         let token = (worker + number).isMultiple(of: 5) ? bad : good
                         let address = number.isMultiple(of: 3) ? "nobody-\(number)@example.com" : user.address
-                        let status = try await push(to: address, token: token)
+                        let status = try await self.push(to: address, token: token)
                         #expect(status == (token == bad ? 401 : 204))
                     }
                 }
