@@ -23,19 +23,19 @@ extension SyncManager {
         if let schedules { kept = try await schedules.all() }
         let now = time.nowMilliseconds()
         begunAt = now
-        var overdue: [(since: Int64, key: AccountKey)] = []
+        var overdue: [(since: Int64, phase: Int64, key: AccountKey)] = []
         for key in workers.keys { workers[key]?.own = kept.own[key] }
         for account in connected where workers[account.key] == nil && !ended.contains(account.key) {
             addWorker(account)
-            guard workers[account.key]?.state == .scheduled else { continue }
+            guard let worker = workers[account.key], worker.state == .scheduled else { continue }
             switch firstTurn(account.key, at: now) {
-            case .overdue(let since): overdue.append((since, account.key))
+            case .overdue(let since): overdue.append((since, worker.phase, account.key))
             case .at(let due): setDue(account.key, at: due, byClock: true)
             case .unscheduled: workers[account.key]?.state = .unscheduled
             }
         }
         // Equals in the order of their phases, which is no order of names.
-        overdue.sort { ($0.since, workers[$0.key]?.phase ?? 0) < ($1.since, workers[$1.key]?.phase ?? 0) }
+        overdue.sort { ($0.since, $0.phase) < ($1.since, $1.phase) }
         for (index, item) in overdue.enumerated() {
             setDue(item.key, at: now + Int64(index) * startSpread / Int64(overdue.count))
         }

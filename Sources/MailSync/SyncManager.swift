@@ -220,20 +220,22 @@ public actor SyncManager: Service {
         guard workers[key]?.epoch == epoch else { return }
         workers[key]?.pass = nil
         reportEnding(key, ending, verdict)
+        // A wake-up that the pass took for itself is not the pass that somebody waits for.
+        let isAwaited = workers[key]?.waiting.isEmpty == false
+        let isWoken = worker.wake.take() || isAwaited
+        if isWoken { workers[key]?.isAsked = true }
         switch verdict.next {
         case .onSchedule:
-            let isWoken = worker.wake.take()
             workers[key]?.isAsked = isWoken
             if isWoken { setDue(key, at: time.nowMilliseconds()) } else { rest(key) }
         case .none:
             // Whoever cancels a pass changes the epoch, or stops everything: this one was cancelled by nobody.
             if !stopping { setDue(key, at: time.nowMilliseconds() + settings.pauseRetry.milliseconds) }
         case .again(let wait):
-            let isWoken = worker.wake.take()
-            if isWoken { workers[key]?.isAsked = true }
             setDue(key, at: time.nowMilliseconds() + (isWoken && verdict.failure == nil ? 0 : wait.milliseconds))
         case .park(let why):
             workers[key]?.state = .parked
+            if let parked = workers[key] { refuseWaiting(parked, verdict.failure) }
             if why == .storeBehindStream { await hooks.behind(key.user) }
         }
     }

@@ -2,6 +2,7 @@ import Accounts
 import MailModel
 import MailStore
 import MailTestSupport
+import Synchronization
 import Testing
 
 @testable import MailSync
@@ -205,6 +206,31 @@ import Testing
         // People are served all the same.
         harness.mailbox.deliver("new")
         #expect(try await harness.manager.sync(harness.account).events > 0)
+        try await harness.stop()
+    }
+
+    /// A pass that reads the mailbox for the first time takes wake-ups for itself: who waits for a pass gets one all the same.
+    @Test func whoAsksDuringABackfillIsAnswered() async throws {
+        let harness = try await SyncHarness(settings: Self.settings)
+        harness.mailbox.fill(40)
+        let manager = harness.manager
+        let account = harness.account
+        let first = AtomicFlag()
+        first.raise()
+        let asked = Mutex<Task<PassReport, any Error>?>(nil)
+        harness.mailbox.change { state in
+            state.interception = { call in
+                guard call == .backfill, first.take() else { return }
+                asked.withLock { $0 = Task { try await manager.sync(account) } }
+                // Not before somebody waits.
+                while await manager.workers[account]?.waiting.isEmpty != false { await Task.yield() }
+            }
+        }
+        harness.start()
+        try await harness.connect()
+        try await harness.idle()
+        let report = try await asked.withLock { $0 }?.value
+        #expect(report?.isCaughtUp == true)
         try await harness.stop()
     }
 
