@@ -21,7 +21,6 @@ struct APIResponder: HTTPResponder {
         var response: Response
         var closesConnection = false
         do {
-            if request.asksForUpgrade { try await context.connection.ignoreInput() }
             response = try await answer(request, context)
         } catch {
             let problem = problem(error, context)
@@ -38,6 +37,7 @@ struct APIResponder: HTTPResponder {
     private func answer(_ request: Request, _ context: APIContext) async throws -> Response {
         let path = request.uri.path
         let body = try await bodyReader.read(request, atMost: routes.bodyBytesMax(of: path))
+        if request.asksForUpgrade { try await context.connection.ignoreInput() }
         guard headerBytes(of: request) <= limits.headerBytesMax else {
             throw APIProblem(
                 .requestHeaderFieldsTooLarge, "headers-too-large", "The request's headers are too large",

@@ -13,7 +13,7 @@ struct GoogleWebhook: Sendable {
     let counts: PushCounts
 
     var route: Route {
-        Route(method: .post, path: Self.path, access: .anyone, bodyBytesMax: Route.bodyBytesMax, handle: receive)
+        Route(method: .post, path: Self.path, access: .anyone, handle: receive)
     }
 
     /// Answers before anything is done about the push. What is refused comes again, and so does what is not answered in

@@ -15,7 +15,7 @@ struct MicrosoftWebhook: Sendable {
     let counts: PushCounts
 
     var route: Route {
-        Route(method: .post, path: Self.path, access: .anyone, bodyBytesMax: Route.bodyBytesMax, handle: receive)
+        Route(method: .post, path: Self.path, access: .anyone, handle: receive)
     }
 
     @Sendable private func receive(_ call: Route.Call) async throws -> Response {

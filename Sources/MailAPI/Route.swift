@@ -36,17 +36,15 @@ struct Route: Sendable {
         var body: [UInt8]
     }
 
-    /// Bodies of users' own operations, unless said otherwise, in bytes.
+    /// Bodies of what users do with their own accounts (`/mail/…`), in bytes. Longer ones are answered 413.
     static let bodyBytesStandard = 64 * 1024
-    /// Bodies of what providers and other systems send, in bytes.
+    /// All other bodies: providers and other systems send more.
     static let bodyBytesMax = 256 * 1024
 
     let method: HTTPRequest.Method
     /// A segment in braces stands for any one: `/api/sync/jobs/{id}`.
     let path: String
     let access: Access
-    /// A longer body is answered 413, in bytes.
-    var bodyBytesMax = Route.bodyBytesStandard
     /// Whether a request may ask to go on as a WebSocket.
     var takesWebSockets = false
     let handle: @Sendable (Call) async throws -> Response

@@ -34,10 +34,9 @@ struct RouteTable: Sendable {
 
     func has(_ path: String) -> Bool { match(path) != nil }
 
-    /// The longest body that an operation of this path takes, in bytes. What users do with their own accounts needs little.
+    /// The longest body that is taken at this path, in bytes.
     func bodyBytesMax(of path: String) -> Int {
-        let standard = path.hasPrefix("/mail/") ? Route.bodyBytesStandard : Route.bodyBytesMax
-        return max(standard, match(path)?.routes.map(\.bodyBytesMax).max() ?? 0)
+        path.hasPrefix("/mail/") ? Route.bodyBytesStandard : Route.bodyBytesMax
     }
 
     /// A `HEAD` is answered like its `GET`, without the body.

@@ -82,6 +82,13 @@ import Testing
                 let answer = try await api.call("GET", path, user: "ada", headers: upgrade)
                 #expect(answer.status == status && answer.headers["connection"] == "close", "\(path)")
             }
+            // Its body comes after its headers, like any other's.
+            let client = try RawClient(port: api.port)
+            let offer = ["Upgrade": "h2c", "Connection": "Upgrade"]
+            let request = try api.request("POST", "/mail/sync", user: "ada", body: Array("{}".utf8), headers: offer)
+            await client.send(Array(request.dropLast(2)))
+            await client.send(Array(request.suffix(2)))
+            #expect(try await client.receive().status == 404)
             #expect(try await api.call("GET", "/mail/live", headers: upgrade).status == 401)
             #expect(api.server.streams.count == 0)
         }

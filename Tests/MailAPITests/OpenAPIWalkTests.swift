@@ -5,13 +5,13 @@ import Testing
 
 @testable import MailAPI
 
-/// Every operation of `/openapi.json`, called rightly and wrongly.
+/// Every operation of `/openapi.json`, called rightly and wrongly. The document's examples are those of a user `u`.
 @Suite struct OpenAPIWalkTests {
     @Test(.timeLimit(.minutes(2))) func everyOperationIsWhatTheDocumentSays() async throws {
         let fixture = APIFixture { $0.bodyTimeout = .seconds(60) }
-        await fixture.commands.set(reports: [try .test("ada")])
+        await fixture.commands.set(reports: [try .test("u")])
         try await fixture.run { (api: API) async throws in
-            let document = try await api.call("GET", "/openapi.json", user: "ada")
+            let document = try await api.call("GET", "/openapi.json", user: "u")
             let walk = OpenAPIWalk(
                 try OpenAPIDescription(document.body), port: api.port,
                 credentials: try fixture.credentials,
@@ -27,7 +27,7 @@ import Testing
     /// A walk that finds nothing might be looking at nothing.
     @Test(.timeLimit(.minutes(2))) func itFindsWhatIsNotAsDescribed() async throws {
         let fixture = APIFixture()
-        await fixture.commands.set(reports: [try .test("ada")])
+        await fixture.commands.set(reports: [try .test("u")])
         let changes = [
             (#""retry_count": {"type": "integer"}"#, #""retry_count": {"type": "string"}"#),
             (#""minimum": 1, "maximum": 1000"#, #""minimum": 2, "maximum": 1000"#),
@@ -57,7 +57,7 @@ extension APIFixture {
     /// By the names of the document's security schemes.
     fileprivate var credentials: [String: String] {
         get throws {
-            ["user": try token("ada"), "operator": Self.operatorToken, "cron": Self.cronSecret]
+            ["user": try token("u"), "operator": Self.operatorToken, "cron": Self.cronSecret]
         }
     }
 }

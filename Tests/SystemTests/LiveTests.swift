@@ -81,7 +81,8 @@ extension SystemTests {
     @Suite struct OpenAPIWalkTests {
         @Test(.timeLimit(.minutes(5))) func theServiceIsWhatItsDocumentSays() async throws {
             try await withStage { stage in
-                let user = try stage.makeUser(messages: 10)
+                // The document's examples are those of a user `u`.
+                let user = try stage.makeUser("u", messages: 10)
                 let cronSecret = "the cron secret of the walk, which is long"
                     .replacingOccurrences(of: " ", with: "-")
                 let service = try await stage.serve([
