@@ -38,7 +38,7 @@ extension PushKeeper {
         case .failed(let failure):
             change(key) { $0.failed(failure, at: now, random: random) }
             logger.warning("pushes were not granted: \(failure)", metadata: about(key))
-        case .none: forget(key)
+        case .none: drop(key)
         case .cancelled: break
         }
         return nil

@@ -124,7 +124,8 @@ public actor PushKeeper: Service {
         await tell()
     }
 
-    private func drop(_ key: AccountKey) {
+    /// The account is not there any more, or nothing announces it.
+    func drop(_ key: AccountKey) {
         followed[key] = nil
         desk.assign(key, nil)
         changed.insert(key)
@@ -272,9 +273,6 @@ public actor PushKeeper: Service {
             touched(key)
         }
     }
-
-    /// Nothing is known of the account: it is not there any more, or nothing announces it.
-    func forget(_ key: AccountKey) { drop(key) }
 
     private func touched(_ key: AccountKey) {
         let now = time.nowMilliseconds()

@@ -27,7 +27,7 @@ public struct PushPlan: Sendable, Hashable {
     public init(
         renewalMax: Duration = .seconds(86_400), firstRetry: Duration = .seconds(5),
         longestRetry: Duration = .seconds(900), grace: Duration = .seconds(60),
-        followUp: Duration = .milliseconds(1100), silentRetry: Duration = .seconds(3600),
+        followUp: Duration = .milliseconds(1010), silentRetry: Duration = .seconds(3600),
         attemptsMax: Int = 16, attemptTimeout: Duration = .seconds(60), farewellTimeout: Duration = .seconds(5)
     ) {
         self.renewalMax = renewalMax
