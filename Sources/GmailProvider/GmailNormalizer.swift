@@ -45,7 +45,8 @@ struct GmailNormalizer: Sendable {
         }
         let labels = Self.labels(message.labelIds ?? [])
         let meta = meta(message, id, date, labels, fields)
-        let inScope = Self.outOfScopeLabels.isDisjoint(with: labels) && date >= since ?? .min
+        let inScope =
+            Self.outOfScopeLabels.isDisjoint(with: labels) && date >= since ?? .min
             && date < until ?? .max
         return .read(meta, inScope: inScope)
     }

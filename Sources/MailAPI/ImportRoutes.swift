@@ -94,7 +94,8 @@ struct ImportRoutes: Sendable {
 
     private static let noAccount = APIProblem.notFound(
         "no such account of yours is connected; GET /mail/status lists their ids as running_syncs")
-    private static let noImport = APIProblem.notFound("you have no such import; GET /api/import/status lists all of them")
+    private static let noImport = APIProblem.notFound(
+        "you have no such import; GET /api/import/status lists all of them")
 }
 
 /// The body of `POST /api/import/start`.
@@ -115,7 +116,8 @@ struct StartImportBody: Decodable {
     init(from decoder: any Decoder) throws {
         let fields = try RequestFields(decoder)
         guard let account = AccountKey(try fields.text("accountId")) else {
-            throw APIProblem.field("accountId", "must be user:inbox:PROVIDER, as running_syncs of GET /mail/status shows")
+            throw APIProblem.field(
+                "accountId", "must be user:inbox:PROVIDER, as running_syncs of GET /mail/status shows")
         }
         self.account = account
         from = try fields.optionalDate("from")

@@ -33,16 +33,15 @@ struct NewJobBody: Decodable {
         }
         self.kind = kind
         account = try fields.optionalAccount()
-        // Whatever the kind, a field of the wrong type is no good.
-        _ = try fields.optionalText("folder")
-        let repair = try fields.optionalBool("repair")
+        let (folder, repairs) = (try fields.optionalFolder("folder"), try fields.optionalBool("repair"))
         if kind == .folderSync {
             guard account != nil else {
                 throw APIProblem.field("accountId", "is missing: folders belong to an account")
             }
-            parameters.folder = try fields.folder("folder")
+            guard let folder else { throw APIProblem.field("folder", "is missing") }
+            parameters.folder = folder
         }
-        if kind == .verify { parameters.repair = repair }
+        if kind == .verify { parameters.repair = repairs }
     }
 }
 
@@ -101,8 +100,9 @@ extension RequestFields {
         return key
     }
 
-    func folder(_ name: String) throws -> String {
-        let text = try text(name)
+    /// nil when it is missing or null.
+    func optionalFolder(_ name: String) throws -> String? {
+        guard let text = try optionalText(name) else { return nil }
         guard text.utf8.count <= Self.folderBytesMax else {
             throw APIProblem.field(name, "is longer than \(Self.folderBytesMax) bytes")
         }

@@ -24,7 +24,9 @@ struct ScheduleRoutes: Sendable {
         return .json { json in
             json.key("accounts")
             json.array(reports) { json, report in
-                json.object { $0.schedule(report.schedule ?? AccountSchedule(), of: report.key, report.intervalSeconds) }
+                json.object {
+                    $0.schedule(report.schedule ?? AccountSchedule(), of: report.key, report.intervalSeconds)
+                }
             }
         }
     }

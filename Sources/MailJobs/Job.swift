@@ -70,6 +70,7 @@ public enum JobState: String, Sendable, Hashable, Codable, CaseIterable {
     case failed
     case cancelled
 
+    /// Nothing becomes of it any more, unless an operator tries it again.
     public var isFinished: Bool {
         switch self {
         case .completed, .failed, .cancelled: true

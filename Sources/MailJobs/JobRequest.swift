@@ -25,6 +25,7 @@ public struct JobRequest: Sendable, Hashable {
         self.id = id
     }
 
+    /// Reads the changes of an account, or of all of the user's.
     public static func incrementalSync(
         of user: UserID, account: AccountKey? = nil, priority: JobPriority = .manual
     ) -> JobRequest {
@@ -63,6 +64,7 @@ public struct JobCounts: Sendable, Hashable {
 
     public init(_ byState: [JobState: Int] = [:]) { self.byState = byState }
 
+    /// How many are in this state.
     public subscript(state: JobState) -> Int { byState[state] ?? 0 }
 
     /// Jobs of every state.

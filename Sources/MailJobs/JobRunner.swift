@@ -124,17 +124,14 @@ public actor JobRunner: Service {
     }
 
     private func run(_ job: Job, under lease: JobLease, _ handler: JobHandler, _ context: JobContext) async {
-        let outcome: Result<JobResult, any Error>
+        let ending: JobEnding
         do {
-            outcome = .success(try await handler(job, context))
+            ending = .returned(try await handler(job, context))
         } catch {
             logger.debug("a job's handler failed", metadata: ["job": "\(job.id)", "error_type": "\(type(of: error))"])
-            outcome = .failure(error)
+            ending = JobEnding(error, running[lease]?.reason)
         }
-        switch outcome {
-        case .success(let result): running[lease]?.ending = .returned(result)
-        case .failure(let error): running[lease]?.ending = JobEnding(error, running[lease]?.reason)
-        }
+        running[lease]?.ending = ending
         queue.bell.nudge()
     }
 

@@ -81,9 +81,10 @@ public struct FolderSchedule: Sendable, Hashable {
     public func isDue(_ role: Role, label: String, checkedAt: Int64?, changedAt: Int64?, at now: Int64) -> Bool {
         guard let checkedAt else { return true }
         let wait = interval(role, label: label, changedAt: changedAt, at: now).milliseconds
+        let step = shortest.milliseconds
         // The account is looked at in steps of the shortest interval: the nearest step counts. A clock that was set back
         // makes nobody wait.
-        return now < checkedAt || now - checkedAt >= wait - min(wait, shortest.milliseconds) / 2
+        return wait <= step || now < checkedAt || now - checkedAt >= wait - step / 2
     }
 
     /// How long a folder rests between two looks: half as long after a change, twice as long in quiet.

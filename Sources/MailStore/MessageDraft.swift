@@ -46,9 +46,12 @@ struct MessageDraft {
         case .read(let message, let inScope): read(message, inScope: inScope)
         case .labels(_, let labels, let version, let folder): relabel(labels, version: version, folder: folder)
         case .deleted: remove(.deletedUnread)
-        case .removed(_, let folder): if before?.isPresent == true { removedFrom = folder }
+        case .removed(_, let folder): if isStored { removedFrom = folder }
         }
     }
+
+    /// The message was there before the batch, or is by now.
+    private var isStored: Bool { before?.isPresent == true || now?.isPresent == true }
 
     /// The message was listed, but no longer existed when it was read.
     mutating func vanish() { remove(.vanished) }

@@ -57,7 +57,8 @@ extension StoreReader {
 
     /// The import of the account whose turn it is; nil when none is active.
     public func nextImport(_ key: AccountKey) throws -> MailImport? {
-        let sql = " WHERE provider = ? AND inbox_id = ? AND state IN ('scanning', 'running') ORDER BY turn, created_at, id"
+        let sql =
+            " WHERE provider = ? AND inbox_id = ? AND state IN ('scanning', 'running') ORDER BY turn, created_at, id"
         return try db.row(Self.importColumns + sql + " LIMIT 1", key.columns).map(mailImport)
     }
 

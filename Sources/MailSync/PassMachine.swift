@@ -3,7 +3,7 @@ import MailModel
 /// What a pass does next, decided from what happened so far. A value: events in, steps out, time as an input.
 ///
 /// ```
-/// checkMailbox ─> changes* ─> retryGaps* ─┬─(live, no import)───────────────> done
+/// checkMailbox ─> changes* ─> retryGaps* ─┬─(live, no import)───────────────> done <─ importing (live mail is due)
 ///                    ^  │resync           └─> backfill, importing ─┬─> done (last changes after the backfill's end)
 ///                    │  └─> repair* ──┘              ^             │
 ///                    └──────── live mail is due ─────┴─────────────┘
@@ -34,7 +34,8 @@ struct PassMachine: Sendable {
     private var phase: SyncPhase
     private var changesReadAt: Int64?
     private var gapsRetried = false
-    private var hasImports = false
+    /// The account has imports to go on with.
+    private(set) var hasImports = false
     /// Whose turn it is, when there are both.
     private var importsAreNext = true
     /// A push announced what changes will be read.
@@ -80,8 +81,11 @@ struct PassMachine: Sendable {
             afterGaps()
         case .backfill, .importing:
             importsAreNext = step == .backfill
+            let wasImporting = step == .importing
             let isLiveDue = woken || now - (changesReadAt ?? 0) >= Self.liveIntervalMilliseconds
             step = isLiveDue || (phase == .live && !wasLive) ? .changes : longWork
+            // The next pass begins with changes; this one is over for whoever waits for it.
+            if wasImporting, isLiveDue, phase == .live { step = .done }
         case .checkMailbox, .done:
             break
         }

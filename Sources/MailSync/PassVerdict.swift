@@ -45,7 +45,7 @@ struct PassVerdict: Sendable, Hashable {
         switch ending {
         case .ended(.caughtUp):
             return PassVerdict(next: .onSchedule, failures: 0)
-        case .ended(.sliceOver):
+        case .ended(.sliceOver), .ended(.importing):
             return PassVerdict(next: .again(after: .zero), failures: 0)
         case .ended(.backingOff(let rest, failures: let earlier)):
             return PassVerdict(

@@ -45,7 +45,7 @@ extension SyncManager {
     func endComparison(_ key: AccountKey, _ ending: PassEnding) {
         workers[key]?.comparing = nil
         switch ending {
-        case .ended(.caughtUp), .ended(.sliceOver): return
+        case .ended(.caughtUp), .ended(.importing), .ended(.sliceOver): return
         case .ended(.backingOff), .ended(.paused): refuseComparison(key, "syncing pauses")
         case .failed(let error): refuseComparison(key, "the pass before failed: \(error)")
         }

@@ -30,7 +30,7 @@ extension SyncManager {
         report.wasPoll = worker.isPoll
         report.foundChanges = worker.foundChanges.isRaised
         switch ending {
-        case .ended(.caughtUp): report.isCaughtUp = true
+        case .ended(.caughtUp), .ended(.importing): report.isCaughtUp = true
         case .ended(.paused(let reason)):
             report.failure = SyncFailure(
                 .retry(after: nil, scope: .account), code: "paused", "syncing pauses: \(reason)")
@@ -54,7 +54,10 @@ extension SyncManager {
         case .park(.reauthenticate): return .reauthRequired(message: verdict.failure?.message ?? "")
         case .park(.storeBehindStream): return .behindStream(message: verdict.failure?.message ?? "")
         case .again(let wait):
-            guard let failure = verdict.failure else { return nil }
+            guard let failure = verdict.failure else {
+                if case .ended(.importing) = ending { return .succeeded }
+                return nil
+            }
             let next = (time.nowMilliseconds() + wait.milliseconds) / 1000
             return .failed(
                 code: failure.code, message: failure.message, retryCount: verdict.failures, nextAttemptAt: next)

@@ -5,6 +5,9 @@ import MailStore
 enum PassResult: Sendable, Hashable {
     /// Everything the provider had is stored.
     case caughtUp
+    /// Everything but imports is stored; they go on with the next pass, which is due at once. So whoever waits for a pass
+    /// does not wait for the end of imports.
+    case importing
     /// The pass gave its place to others; the rest follows in the next one.
     case sliceOver
     /// A back-off that began before the process started is not over: how long it still lasts, and the failures so far.
@@ -79,7 +82,7 @@ struct SyncPass: Sendable {
         }
         if let state, case let result = try await adopt(state), result != .caughtUp { return result }
         if let request = await context.takeComparison() { try await compare(request) }
-        return .caughtUp
+        return machine.hasImports ? .importing : .caughtUp
     }
 
     private func needsRestoring() async throws -> Bool {

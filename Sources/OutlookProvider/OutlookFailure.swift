@@ -79,6 +79,10 @@ enum OutlookFailure: FailureTable {
     static let foreignLink = SyncFailure(
         .stop, code: "foreign_link", "Graph names a link at another address than its own; check GRAPH_API_URL")
 
+    /// A subscription from when `PUBLIC_URL` was another.
+    static let elsewhere = SyncFailure(
+        .skip, code: Code.subscriptionGone, "the subscription announced to another address than PUBLIC_URL")
+
     static func linkExpired(_ endpoint: Endpoint) -> SyncFailure {
         SyncFailure(
             .restartListing, code: Code.linkExpired,

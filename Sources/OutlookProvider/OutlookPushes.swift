@@ -28,7 +28,12 @@ struct OutlookPushes: MailboxPushes {
     func renew(_ subscription: PushSubscription) async throws -> PushSubscription? {
         do {
             return try await granted(atLeast: subscription.expiresAt) { expiresAt in
-                try await api.renewSubscription(subscription.id, until: expiresAt)
+                let renewed = try await api.renewSubscription(subscription.id, until: expiresAt)
+                guard renewed.notificationUrl ?? notificationURL == notificationURL else {
+                    try await api.deleteSubscription(subscription.id)
+                    throw OutlookFailure.elsewhere
+                }
+                return renewed
             }
         } catch let failure as SyncFailure where failure.code == OutlookFailure.Code.subscriptionGone {
             return nil

@@ -18,6 +18,16 @@ struct OutlookRound: Sendable {
     var settledTo: String?
     /// The whole tree was read, to believe that a folder is not in it.
     var hasReadTree = false
+    /// Messages that a folder of this round told to have come into it: they are among what the folder will tell to be removed.
+    var told: [String: String] = [:]
+    /// Messages that were found in a folder that had not told of them, with the folder.
+    var found: [String: String] = [:]
+    /// The same, before these folders were asked again.
+    var foundBefore: [String: String] = [:]
+    /// How often folders were asked again.
+    var repeats = 0
+    /// What moves on and on is looked into with the next round.
+    static let repeatsMax = 2
 
     init(_ folders: [OutlookFolder], isPartial: Bool = false) {
         remaining = folders.map(\.id)
@@ -70,6 +80,7 @@ extension OutlookSession {
         if try await sweep(&batch, &position, known) { return true }
         if try await collectOrphans(&batch, known) { return true }
         if try await settle(&batch, &position, known) { return true }
+        if askAgain() { return true }
         round = nil
         return false
     }
@@ -177,7 +188,9 @@ extension OutlookSession {
                 // In a folder that just came up: looked into again with the next round.
                 guard position.tree.place(folder) == nil else { continue }
                 batch.changes.append(.deleted(id: id))
-            case let change?: batch.changes.append(change)
+            case let change?:
+                batch.changes.append(change)
+                guard isCovered(id, in: change.folder) else { continue }
             case nil:
                 guard outcome.vanished.contains(id) else { continue }
                 batch.changes.append(.deleted(id: id))
@@ -190,7 +203,51 @@ extension OutlookSession {
     }
 }
 
+// MARK: - What a folder does not tell
+
+extension OutlookSession {
+    /// A folder tells of what left it only when it had told, or would have, that it was there: of a message that came and went
+    /// between two looks it says nothing. So a message that was found in a folder stays pending until the folder told of it, or
+    /// was asked since; then its removal cannot be missed.
+    private func isCovered(_ id: String, in folder: String?) -> Bool {
+        guard let folder, round?.told[id] != folder, round?.foundBefore[id] != folder else { return true }
+        round?.found[id] = folder
+        return false
+    }
+
+    /// Folders in which messages were found that they had not told of are asked, and the messages looked into once more; false
+    /// when there are none.
+    private func askAgain() -> Bool {
+        guard let found = round?.found, !found.isEmpty, round?.repeats ?? 0 < OutlookRound.repeatsMax else {
+            return false
+        }
+        round?.remaining = Set(found.values).sorted()
+        round?.foundBefore = found
+        round?.found = [:]
+        round?.settledTo = nil
+        round?.repeats += 1
+        return true
+    }
+
+    /// A folder tells of stored messages: those that the store has elsewhere have come.
+    func noteTold(_ changes: [MessageChange], _ states: [String: MessageState]) {
+        for change in changes {
+            guard case .labels(let id, _, _, let folder?) = change, states[id]?.folder != folder else { continue }
+            round?.told[id] = folder
+        }
+    }
+}
+
 extension MessageChange {
+    /// Where the message lies, as far as this tells.
+    fileprivate var folder: String? {
+        switch self {
+        case .read(let message, _): message.folder
+        case .labels(_, _, _, let folder): folder
+        case .removed, .deleted: nil
+        }
+    }
+
     fileprivate var isRemoval: Bool {
         if case .removed = self { true } else { false }
     }

@@ -75,6 +75,11 @@ extension OutlookSession {
             plan.toRead, known: known, knownGone: plan.removed)
         batch.changes += plan.changes
         batch.take(outcome, order: plan.toRead)
+        // It came and went, and was found elsewhere: whether that folder will tell of it is looked into.
+        batch.changes += plan.toRead.filter(plan.removed.contains).compactMap { id in
+            guard case .read = outcome.changes[id] else { return nil }
+            return .removed(id: id, fromFolder: place.folder)
+        }
         // What could not be read yet brings the page back: the rest of it is known by then.
         if outcome.putOff.isEmpty { try leave(page, of: id, &position) }
     }
@@ -86,9 +91,11 @@ extension OutlookSession {
         let states = try await fromStore { try await known.states(of: listed.ids) }
         let others = listed.ids.filter { states[$0] == nil }
         let unknown = others.isEmpty ? [] : try await fromStore { try await known.unknown(among: others) }
-        return listed.plan(
+        let plan = listed.plan(
             states: states, unknown: Set(unknown), tree: position.tree, normalizer: normalizer,
             version: position.nextVersion)
+        noteTold(plan.changes, states)
+        return plan
     }
 
     /// Goes on to the next page, or to the next round. What follows is decided by which link there is, never by what is in it.

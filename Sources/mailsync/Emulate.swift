@@ -39,6 +39,9 @@ struct Emulate: AsyncParsableCommand {
     @Option(help: "Seconds an access token lives.")
     var tokenLifetime = 3599
 
+    @Option(help: "Where pushes from Google go, as in http://127.0.0.1:8080/webhooks/google.")
+    var pushTo: String?
+
     @Flag(help: "Google's refresh answers with a new refresh token too, and a used one works no more at either.")
     var rotate = false
 
@@ -46,6 +49,9 @@ struct Emulate: AsyncParsableCommand {
         guard (0...65_535).contains(port) else { throw ValidationError("--port is \(port): 0 to 65535 are accepted") }
         guard (0...1_000_000).contains(messages) else {
             throw ValidationError("--messages is \(messages): 0 to 1000000 are accepted")
+        }
+        if let pushTo, !pushTo.hasPrefix("http://"), !pushTo.hasPrefix("https://") {
+            throw ValidationError("--push-to is \(pushTo): a URL is accepted")
         }
         guard (0...60_000).contains(latency) else {
             throw ValidationError("--latency is \(latency): 0 to 60000 are accepted")
@@ -64,6 +70,7 @@ struct Emulate: AsyncParsableCommand {
         let logger = LogSettings(level: .warning, json: false).logger("emulator")
         let emulator = try await ProviderEmulator.start(configuration(), logger: logger)
         try await fill(emulator)
+        emulator.google.pushEndpoint = pushTo.map { GooglePushEndpoint(url: $0) }
         try explain(emulator)
         for await line in StandardInput.lines() { answer(line, emulator) }
         // Without anybody typing it runs until it is ended.
@@ -113,6 +120,16 @@ struct Emulate: AsyncParsableCommand {
     /// Written at once, also into a pipe: `print` would keep it until the end.
     private func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
 
+    /// What the service needs to take Google's pushes.
+    private func pushSettings(_ emulator: ProviderEmulator) -> String {
+        guard let endpoint = emulator.google.pushEndpoint else { return "" }
+        return """
+
+            export GOOGLE_PUBSUB_TOPIC=projects/emulated/topics/gmail GOOGLE_PUBSUB_AUDIENCE=\(endpoint.audience) \
+            GOOGLE_PUBSUB_SERVICE_ACCOUNT=\(endpoint.serviceAccount) GOOGLE_OIDC_JWKS_URL=\(emulator.googleKeysURL)
+            """
+    }
+
     private func explain(_ emulator: ProviderEmulator) throws {
         let grant = try emulator.google.grant(address)
         let outlook = try emulator.microsoft.grant(outlookAddress)
@@ -128,7 +145,7 @@ struct Emulate: AsyncParsableCommand {
             export BETTER_AUTH_JWKS_URL=\(emulator.jwksURL) GOOGLE_CLIENT_ID=\(oauth.clientID) \
             GOOGLE_CLIENT_SECRET=\(oauth.clientSecret)
             export GMAIL_API_URL=\(emulator.baseURL) GOOGLE_TOKEN_URL=\(emulator.tokenURL) \
-            GOOGLE_REVOKE_URL=\(emulator.revokeURL)
+            GOOGLE_REVOKE_URL=\(emulator.revokeURL)\(pushSettings(emulator))
             export GRAPH_API_URL=\(emulator.graphURL) MICROSOFT_TOKEN_URL=\(emulator.microsoftTokenURL) \
             MICROSOFT_CLIENT_ID=\(app.clientID) MICROSOFT_CLIENT_SECRET=\(app.clientSecret)
             mailsync serve

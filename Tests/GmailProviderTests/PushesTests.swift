@@ -28,14 +28,14 @@ import Testing
     }
 
     @Test func withoutATopicThereAreNone() async throws {
-        try await GmailFixture.run { fixture in
+        try await GmailFixture.run { (fixture: GmailFixture) async throws in
             #expect(fixture.provider.pushes(tokens: fixture.tokens, budget: fixture.budget) == nil)
         }
     }
 
     @Test func subscribingNamesTheMailboxAndTheGrantedEnd() async throws {
         let time = ManualTime(nowMilliseconds: 1_767_225_600_500)
-        try await run({ $0.emulator.time = time }) { fixture, pushes in
+        try await run({ $0.emulator.time = time }) { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             let subscription = try await pushes.subscribe(clientState: Self.ignored)
             #expect(subscription.id == GmailFixture.address.lowercased())
             #expect(subscription.expiresAt == 1_767_225_600 + 7 * 86_400)
@@ -47,7 +47,7 @@ import Testing
 
     @Test func renewingIsWatchingAgain() async throws {
         let time = ManualTime(nowMilliseconds: 1_767_225_600_000)
-        try await run({ $0.emulator.time = time }) { fixture, pushes in
+        try await run({ $0.emulator.time = time }) { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             let first = try await pushes.subscribe(clientState: Self.ignored)
             time.advance(by: .seconds(1000))
             let second = try #require(try await pushes.renew(first))
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func unsubscribingEndsTheWatchAndMayBeRepeated() async throws {
-        try await run { fixture, pushes in
+        try await run { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             let subscription = try await pushes.subscribe(clientState: Self.ignored)
             for _ in 0..<2 {
                 try await pushes.unsubscribe(subscription)
@@ -75,7 +75,7 @@ import Testing
 
     /// The topic's setting was changed, or another deployment has the watch.
     @Test func aWatchOnAnotherTopicIsTakenOverBySubscribing() async throws {
-        try await run { fixture, pushes in
+        try await run { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             var other = GmailConfiguration()
             other.apiURL = fixture.emulator.baseURL
             other.topic = "projects/p/topics/other"
@@ -103,7 +103,7 @@ import Testing
             (.dailyLimit, .retry(after: .seconds(3600), scope: .project), "project_limit"),
         ] as [(GmailError, FailureDecision, String)])
     func everyRefusalIsDecided(_ error: GmailError, _ decision: FailureDecision, _ code: String) async throws {
-        try await run { fixture, pushes in
+        try await run { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             fixture.google.faults.add(Fault(.gmail(.watch), times: nil, .error(error)))
             let failure = await fixture.failure { _ = try await pushes.subscribe(clientState: Self.ignored) }
             #expect(failure?.decision == decision)
@@ -113,14 +113,15 @@ import Testing
     }
 
     @Test func whatAnOperatorHasToDoIsSaid() async throws {
-        try await run { fixture, pushes in
+        try await run { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             fixture.google.faults.add(Fault(.gmail(.watch), .error(.topicForbidden)))
             let failure = await fixture.failure { _ = try await pushes.subscribe(clientState: Self.ignored) }
             #expect(failure?.message.contains(Self.topic) == true)
             #expect(failure?.message.contains("gmail-api-push@system.gserviceaccount.com") == true)
             #expect(failure?.message.contains("roles/pubsub.publisher") == true)
         }
-        try await run(topic: "projects/other/topics/t", { $0.emulator.googlePushes.project = "p" }) { fixture, pushes in
+        try await run(topic: "projects/other/topics/t", { $0.emulator.googlePushes.project = "p" }) {
+            (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             let failure = await fixture.failure { _ = try await pushes.subscribe(clientState: Self.ignored) }
             #expect(failure?.decision == .stop)
             #expect(failure?.code == "topic_refused")
@@ -129,7 +130,7 @@ import Testing
 
     @Test(arguments: [FaultResponse.html502, .drop, .garbage, .status(503), .loseAnswer])
     func passingTroubleIsTriedAgain(_ fault: FaultResponse) async throws {
-        try await run { fixture, pushes in
+        try await run { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             fixture.google.faults.add(Fault(.gmail(.watch), fault))
             fixture.google.faults.add(Fault(.gmail(.stop), fault == .garbage ? .html502 : fault))
             let subscription = try await pushes.subscribe(clientState: Self.ignored)
@@ -140,7 +141,7 @@ import Testing
     }
 
     @Test func anExpiredTokenIsReplaced() async throws {
-        try await run { fixture, pushes in
+        try await run { (fixture: GmailFixture, pushes: any MailboxPushes) async throws in
             fixture.google.expireAccessTokens(of: GmailFixture.address)
             #expect(try await pushes.subscribe(clientState: Self.ignored).id == GmailFixture.address.lowercased())
         }

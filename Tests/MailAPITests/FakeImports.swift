@@ -43,7 +43,8 @@ actor FakeImports: ImportDesk {
         return answer
     }
 
-    func start(_ selection: MailSelection, of account: AccountKey, counted: ImportScan?) async throws -> StartedImport? {
+    func start(_ selection: MailSelection, of account: AccountKey, counted: ImportScan?) async throws -> StartedImport?
+    {
         if let failure { throw failure }
         let entry = MailImport(
             id: "import\(started.count + 1)", account: account, selection: selection, counted: counted?.figures,

@@ -16,7 +16,9 @@ import Testing
         try await fixture.run { (api: API) async throws in
             let answer = try await api.call(
                 "POST", Self.start, user: "u",
-                body: #"{"accountId":"u:primary:GOOGLE","from":"2015-01-01","until":"2016-01-01T12:00:00Z","labels":["a","b"]}"#)
+                body:
+                    #"{"accountId":"u:primary:GOOGLE","from":"2015-01-01","until":"2016-01-01T12:00:00Z","labels":["a","b"]}"#
+            )
             #expect(answer.status == 202 && answer.json["success"] as? Bool == true)
             #expect(answer.string("importId") == "import1" && answer.string("jobId") == "job")
             let scan = answer.json["scan"] as? [String: Any]

@@ -169,11 +169,11 @@ import Testing
                 + #"{"provider":"google","inbox_id":"primary","status":"active","phase":"live","listed":10,"stored":8,"#
                 + #""gone":1,"gaps":1,"given_up":0,"missing":0,"last_verified_at":null,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
                 + #""last_synced_at":1700000000,"last_error":null,"retry_count":0,"next_attempt_at":null,"#
-                + #""waiting_for":null,"eta_s":null,"pushes":"off","pushes_until":null,"push_error":null},"#
+                + #""waiting_for":null,"eta_s":null,"interval_s":null,"pushes":"off","pushes_until":null,"push_error":null},"#
                 + #"{"provider":"google","inbox_id":"w/2","status":"error","phase":"live","listed":10,"stored":8,"#
                 + #""gone":1,"gaps":1,"given_up":0,"missing":0,"last_verified_at":null,"published":7,"outbox_depth":1,"oldest_unpublished_s":3,"#
                 + #""last_synced_at":1700000000,"last_error":"Gmail said no","retry_count":0,"#
-                + #""next_attempt_at":1700000100,"waiting_for":"back-off","eta_s":60,"pushes":"silent","#
+                + #""next_attempt_at":1700000100,"waiting_for":"back-off","eta_s":60,"interval_s":null,"pushes":"silent","#
                 + #""pushes_until":1700086400,"push_error":"silence: nothing came"}]}"#
             #expect(answer.text == expected)
         }

@@ -33,12 +33,13 @@ import Testing
             }
             await Task.yield()
         }
-        Issue.record("never \(state): \(String(describing: try await harness.manager.imports(of: harness.account.user)))")
+        Issue.record(
+            "never \(state): \(String(describing: try await harness.manager.imports(of: harness.account.user)))")
         throw CancellationError()
     }
 
     @Test func aSecondImportDoesNotWait() async throws {
-        let harness = try await harness(120)
+        let harness = try await harness(300)
         let fetches = Counter()
         let manager = harness.manager
         let account = harness.account
@@ -47,17 +48,17 @@ import Testing
                 guard call == .fetch else { return }
                 fetches.increment()
                 guard fetches.current == 2 else { return }
-                _ = try await manager.startImport(MailSelection(from: 60), of: account)
+                _ = try await manager.startImport(MailSelection(from: 240), of: account)
             }
         }
-        let first = try await start(harness, MailSelection(until: 60))
+        let first = try await start(harness, MailSelection(until: 240))
         _ = try await until(harness, first, .completed)
         let second = try #require(try await manager.imports(of: account.user).first { $0.id != first })
         let done = try await until(harness, second.id, .completed)
         let received = try await harness.received()
-        #expect(received.count == 120 && Set(received).count == 120)
-        let lastOfFirst = try #require(received.lastIndex { $0 < "old1060" })
-        let firstOfSecond = try #require(received.firstIndex { $0 >= "old1060" })
+        #expect(received.count == 300 && Set(received).count == 300)
+        let lastOfFirst = try #require(received.lastIndex { $0 < "old1240" })
+        let firstOfSecond = try #require(received.firstIndex { $0 >= "old1240" })
         #expect(firstOfSecond < lastOfFirst, "they take turns")
         #expect(done.figures.done == 60 && done.figures.estimated == 60)
         try await harness.stop()
@@ -287,6 +288,41 @@ import Testing
         try await harness.stop()
     }
 
+    @Test func whoAsksForAPassDoesNotWaitForImports() async throws {
+        let harness = try await harness(300)
+        let (manager, account, mailbox, fetches) = (harness.manager, harness.account, harness.mailbox, Counter())
+        let time = harness.time
+        let reports = Mutex<[PassReport]>([])
+        let (asked, asking) = AsyncStream<Void>.makeStream()
+        mailbox.change { state in
+            state.interception = { call in
+                guard call == .fetch else { return }
+                fetches.increment()
+                time.advance(by: .seconds(2))
+                if fetches.current == 3 { asking.yield() }
+                // The import is held up until the pass that was asked for has ended.
+                for _ in 0..<100_000 where fetches.current > 20 && reports.withLock({ $0.isEmpty }) {
+                    await Task.yield()
+                }
+            }
+        }
+        let waiting = Task {
+            for await _ in asked {
+                mailbox.deliver("live")
+                let report = try await manager.sync(account)
+                reports.withLock { $0.append(report) }
+                return
+            }
+        }
+        let id = try await start(harness)
+        try await waiting.value
+        #expect(reports.withLock { $0.first?.isCaughtUp } == true)
+        #expect(try await harness.received().contains("live"))
+        #expect(try await manager.mailImport(id, of: account.user)?.state == .running)
+        _ = try await until(harness, id, .completed)
+        try await harness.stop()
+    }
+
     @Test func disconnectingEndsAnAccountsImports() async throws {
         let harness = try await harness(10)
         let failure = SyncFailure(.retry(after: .seconds(3600), scope: .account), code: "down", "down")
@@ -323,14 +359,14 @@ private final class Later: Sendable {
         #expect(machine.step == .importing)
         machine.committed(phase: .live, more: true, woken: false, at: 4999)
         #expect(machine.step == .importing)
-        machine.committed(phase: .live, more: true, woken: false, at: 5000)
-        #expect(machine.step == .changes, "live mail is due")
-        machine.committed(phase: .live, more: false, woken: false, at: 5001)
-        machine.committed(phase: .live, more: true, woken: true, at: 5002)
-        #expect(machine.step == .changes, "somebody asked")
-        machine.committed(phase: .live, more: false, woken: false, at: 5003)
+        var due = machine
+        due.committed(phase: .live, more: true, woken: false, at: 5000)
+        #expect(due.step == .done && due.hasImports, "live mail is due: the next pass begins with it")
+        var woken = machine
+        woken.committed(phase: .live, more: true, woken: true, at: 4999)
+        #expect(woken.step == .done && woken.hasImports, "somebody asked, and waits for the end of a pass")
         machine.noteImports(false)
-        #expect(machine.step == .done)
+        #expect(machine.step == .done && !machine.hasImports)
     }
 
     @Test func importsAndABackfillAlternate() {

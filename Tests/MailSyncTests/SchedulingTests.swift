@@ -161,14 +161,14 @@ import Testing
         harness.start()
         try await harness.connect()
         try await harness.idle()
-        for round in 0..<60 {
+        for round in 0..<30 {
             let fails = Int.random(in: 0..<4, using: &random) > 0
             if fails { mailbox.fail(.changes, Self.failure) }
             let due = try #require(await harness.due(), "round \(round)")
             #expect(due - time.nowMilliseconds() <= 900_000, "round \(round)")
             try await harness.advance(to: due)
             try await harness.until { !$0.isRunning && ($0.failures > 0) == fails }
-            guard round % 13 == 12 else { continue }
+            guard round % 7 == 6 else { continue }
             try await harness.stop()
             harness = try await SyncHarness(mailbox: mailbox, directory: directory, time: time)
             harness.start()

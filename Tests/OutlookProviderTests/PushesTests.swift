@@ -16,7 +16,8 @@ import Testing
 
     /// - Parameter clock: the emulator's; it begins with the fixture's.
     private func run(
-        endpoint: GraphEndpoint? = nil, clock: InstantTime = InstantTime(), rules: (inout GraphSubscriptionRules) -> Void = { _ in },
+        endpoint: GraphEndpoint? = nil, clock: InstantTime = InstantTime(),
+        rules: (inout GraphSubscriptionRules) -> Void = { _ in },
         outlook: (inout OutlookConfiguration) -> Void = { _ in },
         _ body: (OutlookFixture, any MailboxPushes, GraphEndpoint) async throws -> Void
     ) async throws {
@@ -150,6 +151,26 @@ import Testing
             #expect(try await pushes.renew(granted) == nil)
             try await pushes.unsubscribe(granted)
             #expect(try await pushes.renew(PushSubscription(id: "no such/thing", expiresAt: 0)) == nil)
+        }
+    }
+
+    @Test func whatAnnouncesElsewhereEnds() async throws {
+        let clock = InstantTime()
+        let before = try GraphEndpoint()
+        try await run(clock: clock) { fixture, pushes, _ in
+            var moved = OutlookConfiguration()
+            moved.apiURL = fixture.emulator.graphURL
+            moved.notificationURL = before.url
+            let transport = HTTPTransport(logger: Logger(label: "moved") { _ in SwiftLogNoOpLogHandler() })
+            let old = try #require(
+                OutlookProvider(
+                    configuration: moved, transport: transport, time: clock,
+                    logger: Logger(label: "moved") { _ in SwiftLogNoOpLogHandler() }
+                ).pushes(tokens: fixture.tokens, budget: fixture.budget))
+            let granted = try await old.subscribe(clientState: Self.state)
+            #expect(try await pushes.renew(granted) == nil)
+            #expect(try truths(fixture).isEmpty)
+            await transport.shutdown()
         }
     }
 

@@ -25,7 +25,8 @@ import Testing
             #expect(Set(try await run.received()).isDisjoint(with: old))
             let before = try await run.state().cursor
             let first = try await run.startImport(
-                MailSelection(from: Self.year2020 + 10 * Self.day, until: Self.year2020 + 220 * Self.day))
+                MailSelection(
+                    from: Self.year2020 + 10 * Self.day - 3600, until: Self.year2020 + 219 * Self.day + 3600))
             try await run.settle()
             let wanted = Array(old[10..<220])
             #expect(Set(try await run.received()).intersection(old) == Set(wanted))
@@ -80,7 +81,7 @@ import Testing
             let old = try fill(run, old: 650)
             try await run.settle()
             let id = try await run.startImport(MailSelection(until: Self.since))
-            for _ in 0..<12 where try await run.entry(id).figures.done < 200 { try await run.pass(slice: 1) }
+            for _ in 0..<120 where try await run.entry(id).figures.done < 200 { try await run.pass(slice: 1) }
             let half = try await run.entry(id)
             try #require(half.state == .running && half.figures.done >= 100)
             try run.mailbox.expirePages()

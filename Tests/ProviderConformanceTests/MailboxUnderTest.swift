@@ -84,6 +84,8 @@ let conformanceTime = InstantTime()
 struct FakeUnderTest: MailboxUnderTest {
     private let mailbox = FakeMailbox()
     private let counter = Counter()
+    /// As the emulators' clock has it.
+    private static let today: UnixSeconds = 1_767_225_600
 
     var provider: any MailProvider { mailbox }
 
@@ -114,12 +116,14 @@ struct FakeUnderTest: MailboxUnderTest {
         for (index, label) in ["TRASH", "TRASH", "SPAM"].enumerated() {
             mailbox.deliver("old\(index)", labels: [label])
         }
+        mailbox.change { state in for id in state.messages.keys { state.messages[id]?.date = Self.today } }
     }
 
     func arrive() -> String {
         counter.increment()
         let id = "new\(1000 + counter.current)"
         mailbox.deliver(id, labels: ["INBOX", "UNREAD"])
+        mailbox.change { $0.messages[id]?.date = Self.today }
         return id
     }
 
@@ -288,7 +292,8 @@ struct EmulatedUnderTest: MailboxUnderTest {
                 \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \
                 \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\
                 \(second: .twoDigits)
-                """, locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+                """, locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt,
+            calendar: Calendar(identifier: .gregorian))
     }
 
     private func deliver(_ subject: String) throws -> String { try box.deliver(Self.mail(subject)) }
@@ -319,7 +324,9 @@ struct EmulatedUnderTest: MailboxUnderTest {
         case .google: faults.add(Fault(.gmail(.messagesGet), match: id, times: nil, .garbage))
         case .microsoft:
             faults.add(Fault(.graph(.messagesGet), match: id, times: nil, .graphError(.generalException)))
-            faults.add(Fault(.graph(.messagesDelta), times: nil, .page(.damagedItem(id: id))))
+            for listing in [GraphMethod.messagesDelta, .messagesList] {
+                faults.add(Fault(.graph(listing), times: nil, .page(.damagedItem(id: id))))
+            }
         }
     }
 

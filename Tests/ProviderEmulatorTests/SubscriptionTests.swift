@@ -142,12 +142,13 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ["changeType": nil], ["changeType": "moved"], ["notificationUrl": nil], ["resource": nil],
-        ["resource": "me/events"], ["resource": "users/somebody@else.example/messages"],
-        ["expirationDateTime": nil], ["expirationDateTime": "soon"],
-        ["clientState": String(repeating: "x", count: 129)],
-    ] as [[String: String?]])
+    @Test(
+        arguments: [
+            ["changeType": nil], ["changeType": "moved"], ["notificationUrl": nil], ["resource": nil],
+            ["resource": "me/events"], ["resource": "users/somebody@else.example/messages"],
+            ["expirationDateTime": nil], ["expirationDateTime": "soon"],
+            ["clientState": String(repeating: "x", count: 129)],
+        ] as [[String: String?]])
     func nonsenseIsRefused(changes: [String: String?]) async throws {
         try await SubscriptionFixture.run { fixture in
             let refused = try await fixture.call(.post, "", try fixture.request(changes.mapValues { $0 as Any? }))

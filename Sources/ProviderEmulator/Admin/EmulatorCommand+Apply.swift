@@ -35,9 +35,10 @@ extension EmulatorCommand {
         case .lifecycle, .subscriptions: throw .unsupported("subscriptions")
         case .createLabel(let name): return "label \(try google.createLabel(name, in: address))"
         case .live(let steps): return try Self.live(steps, google, address)
-        case .fault(let fault): return "fault \(google.faults.add(fault)) is armed"
+        case .fault(let fault): return "fault \(google.arm(fault)) is armed"
         case .clearFaults:
             google.faults.removeAll()
+            google.pushFaults.removeAll()
             return "no faults"
         case .expireHistory:
             try google.expireHistory(of: address)

@@ -18,7 +18,7 @@ final class GmailWatches: Sendable {
     let signer: PushTokenSigner
     private let configuration: GooglePushConfiguration
     private let time: any TimeSource
-    private let courier: PushCourier
+    let courier: PushCourier
     private let state = Mutex(State())
 
     init(_ configuration: GooglePushConfiguration, time: any TimeSource, courier: PushCourier) {

@@ -12,6 +12,12 @@ extension GoogleEmulator {
     /// Ends a watch without a word to anybody, as happens at the provider.
     public func endWatch(of address: String) { watches.end(address) }
 
+    /// What strikes pushes, of either provider.
+    public var pushFaults: FaultRegistry { watches.courier.faults }
+
+    /// Adds a fault where it can strike; returns its number there.
+    func arm(_ fault: Fault) -> Int { (fault.endpoint == .push ? pushFaults : faults).add(fault) }
+
     /// What became of announcements so far.
     public var announcements: GoogleAnnouncements { watches.announcements }
 

@@ -58,6 +58,7 @@ public final class PushCourier: Sendable {
         self.time = time
     }
 
+    /// What became of letters so far.
     public var stats: PushStats { state.withLock { $0.stats } }
 
     /// Takes a letter on; returns at once.

@@ -52,7 +52,7 @@ final class PushTokenSigner: Sendable {
     ) -> String {
         let now = time.now()
         let claims: [String: ClaimValue] = [
-            "aud": .string(audience), "azp": "113774264463038321964", "sub": "113774264463038321964",
+            "aud": .string(audience), "azp": "108420000000000000042", "sub": "108420000000000000042",
             "email": .string(account), "email_verified": .bool(true), "exp": .integer(now + expiresIn),
             "iat": .integer(now), "iss": "https://accounts.google.com",
         ]

@@ -60,7 +60,7 @@ struct Setting: Sendable {
             "MICROSOFT_TOKEN_URL", "https://login.microsoftonline.com/common/oauth2/v2.0/token",
             "Microsoft's token endpoint"),
         Setting("GRAPH_REQUESTS_PER_MINUTE", "1000", "requests to Graph per account and minute"),
-        Setting("SYNC_INTERVAL", "30s", "time between passes of an idle account"),
+        Setting("SYNC_INTERVAL", "30s", "longest time between passes of an account; when set, of every folder"),
         Setting("SYNC_TRIGGER", "clock", "what makes passes due: clock, or cron (POST /api/cron/sync-emails)"),
         Setting("CRON_SECRET", "none", "bearer token of /api/cron/sync-emails; without it that is off", secret: true),
         Setting("EMAIL_SYNC_BATCH_SIZE", "5", "accounts that one call of /api/cron/sync-emails syncs"),

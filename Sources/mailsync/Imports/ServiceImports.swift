@@ -26,11 +26,13 @@ struct ServiceImports: ImportDesk, ServiceLifecycle.Service {
         try await manager.scan(selection, of: account, access: token, atMost: limit)
     }
 
-    func start(_ selection: MailSelection, of account: AccountKey, counted: ImportScan?) async throws -> StartedImport? {
+    func start(_ selection: MailSelection, of account: AccountKey, counted: ImportScan?) async throws -> StartedImport?
+    {
         let job: JobID
         do {
             job = try await queue.enqueue(
-                .import(into: account, parameters: try JobDocument(Parameters(selection)))).id
+                .import(into: account, parameters: try JobDocument(Parameters(selection)))
+            ).id
         } catch let limit as TooManyJobs {
             throw CannotImport(limit.description)
         }

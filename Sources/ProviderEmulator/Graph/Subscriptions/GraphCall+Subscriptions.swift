@@ -125,9 +125,11 @@ extension GraphCall {
         let path = GraphRoute.segments(resource.split(separator: "/").map(String.init))
         let words = path.map { $0.lowercased() }
         let isOwn =
-            words.first == "me" || words.first == "users" && [box.address, GraphUser(box.address).id].contains {
-                words.dropFirst().first == $0.lowercased()
-            }
+            words.first == "me"
+            || words.first == "users"
+                && [box.address, GraphUser(box.address).id].contains {
+                    words.dropFirst().first == $0.lowercased()
+                }
         guard isOwn else { throw .invalid("resource \(resource)") }
         let rest = Array(path.dropFirst(words[0] == "me" ? 1 : 2))
         if rest.map({ $0.lowercased() }) == ["messages"] { return nil }
