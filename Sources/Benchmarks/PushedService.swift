@@ -43,7 +43,7 @@ struct PushedService: Sendable {
         transport = HTTPTransport(logger: logger)
         try FileManager.default.createDirectory(atPath: self.directory, withIntermediateDirectories: true)
         let log = self.directory + "/mailsync.log"
-        FileManager.default.createFile(atPath: log, contents: nil)
+        try Data().write(to: URL(filePath: log))
         process = Process()
         process.executableURL = URL(filePath: program)
         process.arguments = ["serve"]
