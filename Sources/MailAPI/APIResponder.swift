@@ -45,7 +45,7 @@ struct APIResponder: HTTPResponder {
         }
         if request.method == .options, routes.has(path) { return preflight(request, path) }
         let (route, parameters) = try routes.route(request.method, path)
-        let headers = route.takesWebSockets ? WebSocketHandshake.authorized(request.headers) : request.headers
+        let headers = route.takesWebSockets ? WebSocketHandshake.fields(of: request) : request.headers
         let user = try await gatekeeper.admit(headers, to: route.access)
         let query = request.uri.queryParameters.map { (name: String($0.key), value: String($0.value)) }
         return try await route.handle(

@@ -43,8 +43,8 @@ extension JSONText {
         field("next_attempt_at", report.nextAttemptAt)
         field("waiting_for", report.waitingFor)
         field("eta_s", report.etaSeconds)
-        pushes(report.pushes)
         field("interval_s", report.intervalSeconds)
+        pushes(report.pushes)
     }
 
     /// `GET /status`.

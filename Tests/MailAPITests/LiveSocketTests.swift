@@ -90,6 +90,8 @@ import Testing
             await client.send(Array(request.suffix(2)))
             #expect(try await client.receive().status == 404)
             #expect(try await api.call("GET", "/mail/live", headers: upgrade).status == 401)
+            let head = ["Sec-WebSocket-Key": SocketClient.key, "Sec-WebSocket-Version": "13"].merging(upgrade) { $1 }
+            #expect(try await api.call("HEAD", "/mail/live", user: "ada", headers: head).status == 200)
             #expect(api.server.streams.count == 0)
         }
     }
@@ -136,6 +138,21 @@ import Testing
             #expect(try await socket.closeCode() == 1000)
             #expect(try await socket.client.isClosedByServer())
             try await eventually("it is freed") { api.server.streams.count == 0 }
+        }
+    }
+
+    /// As soon as the handshake is answered.
+    @Test(.timeLimit(.minutes(1))) func earlyFramesAreNotLost() async throws {
+        let fixture = APIFixture()
+        try await fixture.run { (api: API) async throws in
+            for _ in 0..<20 {
+                let socket = try await SocketClient.open(api, "ada")
+                await socket.send(.init(opcode: .ping, payload: [1]))
+                await socket.send(.init(opcode: .close, payload: [0x03, 0xe8]))
+                var opcodes: [SocketClient.Frame.Opcode] = []
+                while let frame = try await socket.next() { opcodes.append(frame.opcode) }
+                #expect(opcodes.contains(.pong) && opcodes.last == .close)
+            }
         }
     }
 

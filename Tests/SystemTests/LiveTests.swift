@@ -50,7 +50,8 @@ extension SystemTests {
                 let all = try await service.events(of: user, after: 0, limit: 1000).lines.map {
                     String(decoding: $0, as: UTF8.self)
                 }
-                #expect(all.count > 80)
+                // Some of the mailbox is out of scope.
+                #expect(all.count > 60)
                 got += try await second.events(all.count - got.count)
                 #expect(got == all)
                 #expect(await service.terminate() == .code(0))

@@ -26,7 +26,7 @@ struct LiveRoutes: Sendable {
         let pump = LivePump(
             user: user, query: query, expiresAt: call.tokenExpiresAt ?? 0, feed: feed, streams: streams,
             end: LiveEnd(), time: time)
-        if let handshake { return socket(handshake, pump, call.connection, place) }
+        if let handshake { return try await socket(handshake, pump, call.connection, place) }
         return events(pump, call.connection, place)
     }
 
@@ -48,12 +48,13 @@ struct LiveRoutes: Sendable {
 
     private func socket(
         _ handshake: WebSocketHandshake, _ pump: LivePump, _ connection: CallerConnection, _ place: LivePlace
-    ) -> Response {
-        Response(
+    ) async throws -> Response {
+        let socket = try await LiveSocket.take(over: connection, pump)
+        return Response(
             status: .switchingProtocols, headers: handshake.answer,
             body: .init { _ in
-                // The answer is on its way; from here on the connection has frames only.
-                var outlet = try await LiveSocket.take(over: connection, pump)
+                var outlet = socket
+                try await outlet.open()
                 let reason = try await serve(pump, connection, &outlet)
                 await outlet.close(reason)
                 withExtendedLifetime(place) {}

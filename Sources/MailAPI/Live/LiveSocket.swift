@@ -10,6 +10,9 @@ struct LiveSocket: LiveOutlet {
     private let loop: any EventLoop
     private let pump: LivePump
 
+    /// From here on, what the client sends is frames. It may send some as soon as it has read the answer, so this comes
+    /// before the answer; ``open()`` comes after it.
+    ///
     /// - Throws: when the connection is gone.
     static func take(over connection: CallerConnection, _ pump: LivePump) async throws -> LiveSocket {
         guard let channel = connection.channel else { throw ChannelError.ioOnClosedChannel }
@@ -17,13 +20,19 @@ struct LiveSocket: LiveOutlet {
         return try await channel.eventLoop.submit {
             let handler = FrameHandler(end: pump.end, loop: channel.eventLoop)
             try channel.pipeline.syncOperations.addHandlers(
-                [
-                    WebSocketFrameEncoder(), ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: bytesMax)),
-                    handler,
-                ], position: .first)
+                [ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: bytesMax)), handler], position: .first)
             return LiveSocket(
                 frames: NIOLoopBound(handler, eventLoop: channel.eventLoop), connection: connection,
                 loop: channel.eventLoop, pump: pump)
+        }.get()
+    }
+
+    /// From here on, what is sent is frames: the answer is on its way.
+    func open() async throws {
+        guard let channel = connection.channel else { throw ChannelError.ioOnClosedChannel }
+        try await loop.submit { [frames] in
+            try channel.pipeline.syncOperations.addHandler(WebSocketFrameEncoder(), position: .first)
+            frames.value.open()
         }.get()
     }
 
@@ -85,6 +94,9 @@ private final class FrameHandler: ChannelInboundHandler {
     private let end: LiveEnd
     private let loop: any EventLoop
     private var context: ChannelHandlerContext?
+    private var isOpen = false
+    /// Came before there was anything to answer with.
+    private var earlyPing: WebSocketFrame?
     private var isInMessage = false
     private var isFaulty = false
     private var deadline: Scheduled<Void>?
@@ -139,6 +151,12 @@ private final class FrameHandler: ChannelInboundHandler {
         }
     }
 
+    func open() {
+        isOpen = true
+        if let earlyPing, let context { answer(earlyPing, context) }
+        earlyPing = nil
+    }
+
     func write(_ frames: [WebSocketFrame]) -> EventLoopFuture<Void> {
         guard let context else { return loop.makeFailedFuture(ChannelError.alreadyClosed) }
         guard let last = frames.last else { return loop.makeSucceededVoidFuture() }
@@ -158,6 +176,10 @@ private final class FrameHandler: ChannelInboundHandler {
     /// A client that pings faster than it reads gets fewer pongs (RFC 6455 §5.5.3 allows that).
     private func answer(_ ping: WebSocketFrame, _ context: ChannelHandlerContext) {
         answered()
+        guard isOpen else {
+            earlyPing = ping
+            return
+        }
         guard context.channel.isWritable else { return }
         let pong = WebSocketFrame(fin: true, opcode: .pong, data: ping.unmaskedData)
         context.writeAndFlush(wrapOutboundOut(pong), promise: nil)

@@ -40,12 +40,14 @@ struct WebSocketHandshake: Sendable, Hashable {
             && tokens(connection).contains { $0.lowercased() == "upgrade" }
     }
 
-    /// The request's fields, with the token among the subprotocols as the `Authorization` when there is no other.
-    static func authorized(_ headers: HTTPFields) -> HTTPFields {
+    /// The request's fields, with the token among the subprotocols as the `Authorization` when there is no other. Only a
+    /// `GET` can ask for a WebSocket (RFC 6455 §4.1).
+    static func fields(of request: Request) -> HTTPFields {
+        var headers = request.headers
+        if request.method != .get { headers[.upgrade] = nil }
         guard headers[.authorization] == nil, isAskedFor(headers) else { return headers }
         let offered = protocols(headers)
         guard offered.count == 2, offered[0] == bearerProtocol else { return headers }
-        var headers = headers
         headers[.authorization] = "Bearer \(offered[1])"
         return headers
     }
