@@ -53,7 +53,9 @@ struct OperatorRoutes: Sendable {
             let labels = [("provider", group.provider.apiName), ("health", group.health.rawValue)]
             gauge("mailsync_push_accounts", labels).record(report.pushes[group] ?? 0)
         }
-        for state in JobState.allCases { gauge("mailsync_jobs", [("state", state.rawValue)]).record(report.jobs[state]) }
+        for state in JobState.allCases {
+            gauge("mailsync_jobs", [("state", state.rawValue)]).record(report.jobs[state])
+        }
         gauge("mailsync_uptime_seconds").record(report.uptimeSeconds)
         gauge("mailsync_nats_connected").record(report.stream.connected ? 1 : 0)
         gauge("mailsync_outbox_depth").record(report.outboxDepth)

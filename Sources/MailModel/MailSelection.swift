@@ -69,6 +69,7 @@ public enum SelectionRefusal {
         SyncFailure(.skip, code: unknownLabel, "the mailbox has no label or folder '\(printable(label))'")
     }
 
+    /// Messages of this label or folder are never received.
     public static func outOfScope(_ label: String) -> SyncFailure {
         SyncFailure(
             .skip, code: labelOutOfScope, "messages under '\(printable(label))' are not received: it is out of scope")

@@ -3,6 +3,7 @@ import MailModel
 /// What a provider told, once it is known to be well formed and, where providers sign, really the provider's.
 public struct PushAnnouncement: Sendable {
     /// What is told.
+    /// What it is about.
     public enum Notice: String, Sendable, Hashable {
         /// The mailbox changed.
         case changed

@@ -32,7 +32,8 @@ public actor PushKeeper: Service {
     /// Accounts for which the provider is to be asked, in order.
     private var ready: [AccountKey] = []
     private var isReady: Set<AccountKey> = []
-    private var followUps = FollowUps()
+    /// One for each of the plan's delays.
+    private var followUps: [FollowUps]
     /// Requests under way.
     private var trying = 0
     /// No account needs a look before, in Unix milliseconds.
@@ -48,6 +49,7 @@ public actor PushKeeper: Service {
         records = PushRecords(registry: registry)
         self.ports = ports
         self.plan = plan
+        followUps = plan.followUps.map { _ in FollowUps() }
         self.time = time
         self.logger = logger
     }
@@ -182,7 +184,9 @@ public actor PushKeeper: Service {
         let now = time.nowMilliseconds()
         for (key, notices) in taken.announced {
             if notices.contains(.changed), key.provider.dropsPushes {
-                followUps.add(key, at: now + plan.followUp.milliseconds)
+                for (index, delay) in plan.followUps.enumerated() {
+                    followUps[index].add(key, at: now + delay.milliseconds)
+                }
                 signal.raise()
             }
             change(key) { machine in
@@ -200,12 +204,17 @@ public actor PushKeeper: Service {
         while !Task.isCancelled {
             collectDue()
             startReady()
-            for key in followUps.take(at: time.nowMilliseconds()) { await ports.look(key) }
+            for key in takeFollowUps() { await ports.look(key) }
             await tell()
-            let next = min(nextLook, followUps.nextAt ?? .max)
+            let next = followUps.compactMap(\.nextAt).reduce(nextLook, min)
             let wait = next == .max ? nil : Duration.milliseconds(max(1, next - time.nowMilliseconds()))
             await signal.wait(atMost: wait, time: time)
         }
+    }
+
+    private func takeFollowUps() -> [AccountKey] {
+        let now = time.nowMilliseconds()
+        return followUps.indices.flatMap { followUps[$0].take(at: now) }
     }
 
     private func collectDue() {

@@ -12,9 +12,9 @@ public struct PushPlan: Sendable, Hashable {
     public var longestRetry: Duration
     /// A changed mailbox and its announcement may be so far apart.
     public var grace: Duration
-    /// So long after an announcement a mailbox is looked at once more, where providers drop announcements that come close
-    /// together.
-    public var followUp: Duration
+    /// So long after an announcement a mailbox is looked at again, where providers drop announcements that come close
+    /// together: once when all of them are in, and before, so that nobody waits for that long.
+    public var followUps: [Duration]
     /// While an account is silent, it is subscribed anew after this long.
     public var silentRetry: Duration
     /// So many requests for subscriptions are under way at once.
@@ -27,14 +27,14 @@ public struct PushPlan: Sendable, Hashable {
     public init(
         renewalMax: Duration = .seconds(86_400), firstRetry: Duration = .seconds(5),
         longestRetry: Duration = .seconds(900), grace: Duration = .seconds(60),
-        followUp: Duration = .milliseconds(1010), silentRetry: Duration = .seconds(3600),
+        followUps: [Duration] = [.milliseconds(500), .milliseconds(1010)], silentRetry: Duration = .seconds(3600),
         attemptsMax: Int = 16, attemptTimeout: Duration = .seconds(60), farewellTimeout: Duration = .seconds(5)
     ) {
         self.renewalMax = renewalMax
         self.firstRetry = firstRetry
         self.longestRetry = longestRetry
         self.grace = grace
-        self.followUp = followUp
+        self.followUps = followUps
         self.silentRetry = silentRetry
         self.attemptsMax = attemptsMax
         self.attemptTimeout = attemptTimeout

@@ -3,6 +3,7 @@ import MailModel
 /// One import: which messages are brought in, and how far it is. Its row moves only in the transaction that stores what
 /// it covers.
 public struct MailImport: Sendable, Hashable {
+    /// How it stands.
     public enum State: String, Sendable, Hashable, CaseIterable {
         /// Counting what there is to bring in.
         case scanning

@@ -18,6 +18,7 @@ public struct ImportScan: Sendable, Hashable {
     /// Why it was not completed, when something went wrong.
     public var failure: SyncFailure?
 
+    /// How many messages one of the selected labels or folders holds.
     public struct Label: Sendable, Hashable {
         public var name: String
         public var messages: Int

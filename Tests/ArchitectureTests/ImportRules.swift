@@ -24,7 +24,8 @@ enum ImportRules {
         ],
         "EventAudit": ["MailModel", "MailStore", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "HTTPTransport", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto", "CryptoExtras",
+            "CZlib", "HTTPTransport", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto",
+            "CryptoExtras",
             "Logging",
         ],
         "mailsync": everythingOfOurs.union([

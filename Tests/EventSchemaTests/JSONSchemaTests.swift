@@ -16,7 +16,7 @@ import Testing
         (#"{"pattern":"^a+$"}"#, #""aa""#, #""ab""#),
         (#"{"format":"uuid"}"#, #""3f0b6c1e-8d0f-5d0a-9d3e-5b7d2f0c1a11""#, #""3f0b6c1e""#),
         (#"{"format":"uuid"}"#, "1", #""3F0B6C1E-8D0F-5D0A-9D3E-5B7D2F0C1A11""#),
-        (#"{"format":"date"}"#, "1", #""2026-01-01""#), (#"{"items":{"type":"integer"}}"#, "[1,2]", #"[1,"a"]"#),
+        (#"{"format":"colour"}"#, "1", #""red""#), (#"{"items":{"type":"integer"}}"#, "[1,2]", #"[1,"a"]"#),
         (#"{"required":["a"]}"#, #"{"a":null}"#, #"{"b":1}"#),
         (#"{"properties":{"a":{"type":"integer"}}}"#, #"{"a":1,"b":"x"}"#, #"{"a":"x"}"#),
         (#"{"properties":{"a":true},"additionalProperties":false}"#, #"{"a":1}"#, #"{"a":1,"b":2}"#),
