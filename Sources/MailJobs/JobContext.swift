@@ -35,6 +35,16 @@ final class JobNote: Sendable {
         if wasEmpty { isNew() }
     }
 
+    /// What was taken could not be written; what was told since is newer.
+    func putBack(_ taken: Content?) {
+        guard let taken else { return }
+        content.withLock { content in
+            content = Content(
+                progress: content?.progress ?? taken.progress,
+                isCheckpoint: taken.isCheckpoint || content?.isCheckpoint == true)
+        }
+    }
+
     var isEmpty: Bool { content.withLock { $0 == nil } }
 
     /// nil when there is nothing new.

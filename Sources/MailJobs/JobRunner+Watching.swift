@@ -41,7 +41,7 @@ extension JobRunner {
     /// Says that all that run are alive, and takes over those that are not.
     func beat(at now: Int64) async throws {
         nextBeatMs = now + times.beat.milliseconds
-        if !running.isEmpty { try await queue.beat(running.mapValues { $0.note.take() }) }
+        if !running.isEmpty { try await beat(running) }
         let rescued = try await queue.rescue(
             silentFor: times.lease, except: Set(running.keys), backoff: times.backoff)
         tell(rescued, "its worker gave no sign of life")
@@ -53,7 +53,18 @@ extension JobRunner {
         let talking = running.filter { !$0.value.note.isEmpty }
         guard !talking.isEmpty, now >= nextNoteMs else { return }
         nextNoteMs = now + times.progress.milliseconds
-        try await queue.beat(talking.mapValues { $0.note.take() })
+        try await beat(talking)
+    }
+
+    /// Says that these are alive, and what they told. What could not be written is told again.
+    private func beat(_ jobs: [JobLease: RunningJob]) async throws {
+        let notes = jobs.mapValues { $0.note.take() }
+        do {
+            try await queue.beat(notes)
+        } catch {
+            for (lease, note) in notes { jobs[lease]?.note.putBack(note) }
+            throw error
+        }
     }
 
     /// Logs what became of jobs.

@@ -66,6 +66,8 @@ import Testing
                 let job = try #require(try await fixture.queue.job(id))
                 #expect(job.failure == JobFailure(code: "unavailable", "the provider is away"))
                 #expect((job.dueAt ?? 0) > fixture.time.now())
+                // Not before the runner waits: it reckons from the time at which it does.
+                await fixture.time.waitForSleepers()
                 fixture.time.advance(by: .seconds(16))
             }
             try await fixture.waitFor(id, .failed)
