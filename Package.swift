@@ -11,6 +11,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
@@ -66,25 +67,29 @@ let package = Package(
         .target(
             name: "MailSync", dependencies: ["MailModel", "MailStore", "Accounts", heap, lifecycle, logging]),
         .target(name: "MailDispatch", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
+        .target(name: "HTTPServing", dependencies: [hummingbirdCore, nioCore, logging]),
         .target(name: "MailPush", dependencies: ["MailModel", "Accounts", crypto, grdb, lifecycle, logging]),
         .target(name: "MailJobs", dependencies: ["MailModel", "Accounts", grdb, lifecycle, logging]),
         .target(name: "MailRecovery", dependencies: ["MailModel", "MailStore", lifecycle, logging]),
         .target(
             name: "MailAPI",
             dependencies: [
-                "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "MailPush", "MailJobs", crypto,
+                "HTTPServing", "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "MailPush", "MailJobs",
+                crypto,
                 hummingbird, nioCore, nioHTTP, nioWebSocket, lifecycle, metrics, logging,
             ]),
         .target(name: "EventAudit", dependencies: ["MailModel", "MailStore", crypto]),
         .target(
             name: "ProviderEmulator",
             dependencies: [
-                "CZlib", "HTTPTransport", "MailHeaders", "MailModel", hummingbird, crypto, cryptoExtras, logging,
+                "CZlib", "HTTPServing", "HTTPTransport", "MailHeaders", "MailModel", hummingbird, crypto, cryptoExtras,
+                logging,
             ]),
         .executableTarget(
             name: "mailsync",
             dependencies: [
-                "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
+                "HTTPServing", "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider",
+                "MailStore", "Accounts",
                 "MailSync", "MailDispatch", "MailPush", "MailJobs", "MailRecovery", "MailAPI", "ProviderEmulator",
                 "EventAudit", hummingbird, system,
                 arguments, configuration, lifecycle, logging, metrics,
@@ -161,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "ProviderEmulatorTests",
             dependencies: [
-                "ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, hummingbird, logging,
+                "HTTPServing", "ProviderEmulator", "HTTPTransport", "MailModel", "MailTestSupport", crypto, hummingbird,
+                logging,
             ]),
         .testTarget(
             name: "MailsyncTests",

@@ -1,4 +1,5 @@
 import Accounts
+import HTTPServing
 import Hummingbird
 import Logging
 import MailModel
@@ -73,7 +74,7 @@ public final class MailAPIServer: Service {
         let decodedMax = limits.headerBytesMax * Self.decodedHeaderFactor
         let application = Application(
             responder: responder,
-            server: .http1(
+            server: .heldHTTP1(
                 configuration: .init(
                     additionalChannelHandlers: [DepartureWatch()], idleTimeout: .seconds(limits.idleSeconds),
                     httpDecoderConfiguration: .init(

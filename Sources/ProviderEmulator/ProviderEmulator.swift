@@ -1,3 +1,4 @@
+import HTTPServing
 import Hummingbird
 import Logging
 import MailModel
@@ -49,6 +50,7 @@ public final class ProviderEmulator: Sendable {
         let (ports, announce) = AsyncThrowingStream.makeStream(of: Int.self)
         let application = Application(
             responder: responder,
+            server: .heldHTTP1(),
             configuration: .init(address: .hostname(configuration.host, port: configuration.port)),
             onServerRunning: { channel in announce.yield(channel.localAddress?.port ?? configuration.port) },
             logger: quiet)

@@ -15,16 +15,19 @@ enum ImportRules {
         "Accounts": ["MailModel", "HTTPTransport", "GRDB", "Crypto", "JWTKit", "Logging"],
         "MailSync": ["MailModel", "MailStore", "Accounts", "HeapModule", "ServiceLifecycle", "Logging"],
         "MailDispatch": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
+        "HTTPServing": ["HummingbirdCore", "NIOCore", "Logging"],
         "MailPush": ["MailModel", "Accounts", "Crypto", "GRDB", "ServiceLifecycle", "Logging"],
         "MailJobs": ["MailModel", "Accounts", "GRDB", "ServiceLifecycle", "Logging"],
         "MailRecovery": ["MailModel", "MailStore", "ServiceLifecycle", "Logging"],
         "MailAPI": [
-            "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "MailPush", "MailJobs", "Hummingbird",
+            "HTTPServing", "MailModel", "MailStore", "Accounts", "MailSync", "MailDispatch", "MailPush", "MailJobs",
+            "Hummingbird",
             "HTTPTypes", "NIOCore", "NIOHTTP1", "NIOWebSocket", "Crypto", "ServiceLifecycle", "Metrics", "Logging",
         ],
         "EventAudit": ["MailModel", "MailStore", "Crypto"],
         "ProviderEmulator": [
-            "CZlib", "HTTPTransport", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore", "Crypto",
+            "CZlib", "HTTPServing", "HTTPTransport", "MailHeaders", "MailModel", "Hummingbird", "HTTPTypes", "NIOCore",
+            "Crypto",
             "CryptoExtras",
             "Logging",
         ],
@@ -36,7 +39,8 @@ enum ImportRules {
     ]
 
     private static let everythingOfOurs: Set = [
-        "MailModel", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore", "Accounts",
+        "MailModel", "HTTPServing", "HTTPTransport", "JetStream", "GmailProvider", "OutlookProvider", "MailStore",
+        "Accounts",
         "MailSync", "MailDispatch", "MailPush", "MailJobs",
         "MailRecovery", "MailAPI", "EventAudit", "ProviderEmulator",
     ]

@@ -1,3 +1,4 @@
+import HTTPServing
 import Hummingbird
 import Logging
 import Synchronization
@@ -68,7 +69,8 @@ final class PushInbox: Sendable {
         }
         let (ports, announce) = AsyncStream.makeStream(of: Int.self)
         let application = Application(
-            responder: responder, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            responder: responder, server: .heldHTTP1(),
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { announce.yield($0.localAddress?.port ?? 0) }, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPServing
 import Hummingbird
 import Logging
 import MailModel
@@ -23,6 +24,7 @@ final class ControlServer: ServiceLifecycle.Service {
         let logger = context.logger
         let application = Application(
             responder: ControlResponder(commands: commands, context: context),
+            server: .heldHTTP1(),
             configuration: .init(address: .unixDomainSocket(path: draft.path)),
             onServerRunning: { [socket] _ in
                 do {
