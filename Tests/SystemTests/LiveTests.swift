@@ -63,7 +63,7 @@ extension SystemTests {
             try await withStage { stage in
                 let user = try stage.makeUser(messages: 300)
                 // Slow enough for a look or two: reading a message costs 20 units.
-                let service = try await stage.serve(["GMAIL_UNITS_PER_MINUTE": "60000"])
+                let service = try await stage.serve(["GMAIL_UNITS_PER_MINUTE": "24000"])
                 let stream = try await service.live(of: user)
                 #expect(try await stream.next("status").accounts.isEmpty)
                 try await service.client(of: user).connect()
