@@ -38,6 +38,7 @@ check-deep: setup ## what takes longer: tests under the thread sanitizer, and mu
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.supp" .ci/without-address-randomisation \
 		$(SWIFT) test --disable-xctest --scratch-path .build-tsan --sanitize thread --filter '$(SANITIZED)'
 	$(SWIFT) build --build-tests
+	MAILSYNC_LONG_TESTS=1 $(SWIFT) test --disable-xctest --skip-build --filter pollingReturnsWhenPushesAreSilent
 	Tests/Mutations/run.sh
 
 demo: setup ## watch a mailbox become events (ARGS="--mbox FILE", "--messages N")
