@@ -76,7 +76,8 @@ extension JobRunner {
             ]
             if let user = job.user { metadata["user"] = "\(user)" }
             if let code = job.failure?.code { metadata["code"] = "\(code)" }
-            let level: Logger.Level = job.state == .failed ? .error : job.state == .delayed ? .warning : .debug
+            let willRetry = job.state == .delayed && !job.isParked
+            let level: Logger.Level = job.state == .failed ? .error : willRetry ? .warning : .debug
             logger.log(level: level, "job: \(occasion)", metadata: metadata)
         }
     }
