@@ -34,6 +34,7 @@ public actor PushKeeper: Service {
     private var isReady: Set<AccountKey> = []
     /// One for each of the plan's delays.
     private var followUps: [FollowUps]
+    private var firstLooks = FollowUps()
     /// Requests under way.
     private var trying = 0
     /// No account needs a look before, in Unix milliseconds.
@@ -74,6 +75,7 @@ public actor PushKeeper: Service {
     private func load() async throws {
         let kept = Dictionary(try await records.all().map { ($0.key, $0) }) { first, _ in first }
         let accounts = try await ports.accounts()
+        let begun = time.nowMilliseconds()
         for account in accounts where followed[account.key] == nil {
             guard await hasPushes(account.key), followed[account.key] == nil else { continue }
             let now = time.nowMilliseconds()
@@ -82,6 +84,8 @@ public actor PushKeeper: Service {
                 ?? PushHealthMachine(plan: plan, at: now)
             if account.waitsForUser { machine.park() }
             add(account.key, machine)
+            let turn = plan.firstLooksApart * followed.count
+            firstLooks.add(account.key, at: begun + ((plan.followUps.max() ?? .zero) + turn).milliseconds)
         }
         // Rows of accounts that are gone, or whose provider has no pushes any more.
         changed.formUnion(kept.keys)
@@ -206,7 +210,7 @@ public actor PushKeeper: Service {
             startReady()
             for key in takeFollowUps() { await ports.look(key) }
             await tell()
-            let next = followUps.compactMap(\.nextAt).reduce(nextLook, min)
+            let next = (followUps + [firstLooks]).compactMap(\.nextAt).reduce(nextLook, min)
             let wait = next == .max ? nil : Duration.milliseconds(max(1, next - time.nowMilliseconds()))
             await signal.wait(atMost: wait, time: time)
         }
@@ -214,7 +218,7 @@ public actor PushKeeper: Service {
 
     private func takeFollowUps() -> [AccountKey] {
         let now = time.nowMilliseconds()
-        return followUps.indices.flatMap { followUps[$0].take(at: now) }
+        return firstLooks.take(at: now) + followUps.indices.flatMap { followUps[$0].take(at: now) }
     }
 
     private func collectDue() {

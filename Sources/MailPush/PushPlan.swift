@@ -15,6 +15,9 @@ public struct PushPlan: Sendable, Hashable {
     /// So long after an announcement a mailbox is looked at again, where providers drop announcements that come close
     /// together: once when all of them are in, and before, so that nobody waits for that long.
     public var followUps: [Duration]
+    /// After a start every kept account is looked at once: what was announced while nobody listened may not come again.
+    /// The first of them after the longest of ``followUps``, each further one so long after the one before.
+    public var firstLooksApart: Duration
     /// While an account is silent, it is subscribed anew after this long.
     public var silentRetry: Duration
     /// So many requests for subscriptions are under way at once.
@@ -27,7 +30,9 @@ public struct PushPlan: Sendable, Hashable {
     public init(
         renewalMax: Duration = .seconds(86_400), firstRetry: Duration = .seconds(5),
         longestRetry: Duration = .seconds(900), grace: Duration = .seconds(60),
-        followUps: [Duration] = [.milliseconds(500), .milliseconds(1010)], silentRetry: Duration = .seconds(3600),
+        followUps: [Duration] = [.milliseconds(500), .milliseconds(1010)],
+        firstLooksApart: Duration = .milliseconds(10),
+        silentRetry: Duration = .seconds(3600),
         attemptsMax: Int = 16, attemptTimeout: Duration = .seconds(60), farewellTimeout: Duration = .seconds(5)
     ) {
         self.renewalMax = renewalMax
@@ -35,6 +40,7 @@ public struct PushPlan: Sendable, Hashable {
         self.longestRetry = longestRetry
         self.grace = grace
         self.followUps = followUps
+        self.firstLooksApart = firstLooksApart
         self.silentRetry = silentRetry
         self.attemptsMax = attemptsMax
         self.attemptTimeout = attemptTimeout

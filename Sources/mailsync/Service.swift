@@ -57,7 +57,7 @@ struct Service: Sendable {
             commands: works.commands(stream: stream, configuration, refreshes: refreshes, time: time),
             schedules: works.manager, cron: configuration.cron(works.manager), events: works.events,
             imports: works.imports,
-            live: LiveSources { user in try await works.manager.imports(of: user).map(LiveImport.init) },
+            live: LiveSources { user in try await works.imports.imports(of: user).map(LiveImport.init) },
             jobs: JobDesk(queue: works.jobs) { try await access.vault.accounts(of: $0).map(\.key) },
             verifier: JWTVerifier(rules: configuration.jwt.rules, keys: keySet, time: time),
             pushes: pushes.webhooks, operatorToken: operatorToken, metrics: PrometheusMetrics.installed, time: time,

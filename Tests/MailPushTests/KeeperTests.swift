@@ -267,6 +267,9 @@ import Testing
         try await withKeeper(second) { harness in
             try await harness.until(ada, .healthy)
             #expect(script.calls(of: ada) == [.subscribe], "nothing is asked again")
+            await time.waitForSleepers()
+            time.advance(by: .milliseconds(1020))
+            try await eventually("what nobody heard is looked for") { harness.seen.looks(ada) == 1 }
             #expect(harness.push("s1") == .accepted)
             #expect(harness.push("s2") == .unknown)
             try await eventually("the row of an account that is gone") {

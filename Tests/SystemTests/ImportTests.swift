@@ -79,6 +79,25 @@ extension SystemTests {
             }
         }
 
+        /// The job of a paused import does not run; cancelling it cancels the import all the same.
+        @Test(.timeLimit(.minutes(2))) func cancellingTheJobOfAPausedImportCancelsIt() async throws {
+            var emulator = EmulatorConfiguration()
+            emulator.latency = .milliseconds(40)
+            try await withStage(provider: emulator) { stage in
+                let user = try stage.makeUser("ada", [(.google, "primary", 1500)])
+                let client = try await stage.serve().client(of: user)
+                try await client.connect(since: Self.since)
+                try await client.waitUntilLive()
+                let id = try await client.startImport()
+                try await client.untilImport(id, "moves") { $0.done > 0 }
+                _ = try await client.post("/api/import/pause", Data(#"{"importId":"\#(id)"}"#.utf8))
+                try await client.untilImport(id, "is paused") { $0.state == "paused" }
+                let answer = try await client.post("/api/sync/cancel", Data(#"{"jobId":"\#(id)"}"#.utf8))
+                #expect(answer.status == 200 || answer.status == 202)
+                try await client.untilImport(id, "is cancelled") { $0.state == "cancelled" }
+            }
+        }
+
         @Test(.timeLimit(.minutes(3)), arguments: [ProviderKind.google, .microsoft])
         func aDryRunStoresNothing(_ provider: ProviderKind) async throws {
             try await withStage { stage in

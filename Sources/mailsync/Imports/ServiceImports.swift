@@ -28,6 +28,8 @@ struct ServiceImports: ImportDesk, ServiceLifecycle.Service {
 
     func start(_ selection: MailSelection, of account: AccountKey, counted: ImportScan?) async throws -> StartedImport?
     {
+        // Those that are cancelled by now are not to count.
+        _ = try await imports(of: account.user)
         let job: JobID
         do {
             job = try await queue.enqueue(
@@ -50,7 +52,15 @@ struct ServiceImports: ImportDesk, ServiceLifecycle.Service {
         }
     }
 
-    func imports(of user: UserID) async throws -> [MailImport] { try await manager.imports(of: user) }
+    /// A paused import's job does not run, so nobody notices when it is cancelled: its import is cancelled here.
+    func imports(of user: UserID) async throws -> [MailImport] {
+        var entries = try await manager.imports(of: user)
+        for (index, entry) in entries.enumerated() where entry.state == .paused {
+            guard let job = JobID(entry.id), try await queue.job(job)?.state == .cancelled else { continue }
+            entries[index] = try await manager.command(.cancel, import: entry.id, of: user) ?? entry
+        }
+        return entries
+    }
 
     func command(_ command: ImportCommand, import id: String, of user: UserID) async throws -> MailImport? {
         guard let entry = try await manager.mailImport(id, of: user) else { return nil }
